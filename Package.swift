@@ -1,0 +1,63 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Every target is strict: Swift 6 language mode, warnings are errors, and `any` is always written.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
+    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "offpeak",
+    products: [.executable(name: "offpeak", targets: ["offpeak"])],
+    targets: [
+        // C: the two libraries that we drive directly.
+        .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
+        .target(name: "CCurl", linkerSettings: [.linkedLibrary(":libcurl.so.4")]),
+
+        // Pure: standard library only.
+        library("OffpeakCore"),
+        library("JSONLines"),
+        library("OffpeakProviders", ["OffpeakCore", "JSONLines"]),
+
+        // Shells.
+        library("OffpeakStore", ["OffpeakCore", "CSQLite"]),
+        library("OffpeakTransport", ["OffpeakProviders", "CCurl"]),
+        library("OffpeakConfiguration", ["OffpeakCore", "OffpeakProviders"]),
+        library("HTTPServer"),
+        library("OffpeakRehearsal", ["HTTPServer", "JSONLines", "OffpeakConfiguration"]),
+        library(
+            "OffpeakRunner",
+            ["OffpeakCore", "JSONLines", "OffpeakStore", "OffpeakProviders", "OffpeakConfiguration"]),
+        library("OffpeakSimulator", ["OffpeakCore"]),
+        library(
+            "OffpeakCommands",
+            [
+                "OffpeakCore", "JSONLines", "OffpeakStore", "OffpeakProviders", "OffpeakTransport",
+                "OffpeakConfiguration", "OffpeakRehearsal", "OffpeakRunner",
+            ]),
+        .executableTarget(name: "offpeak", dependencies: ["OffpeakCommands"], swiftSettings: strict),
+
+        // Tests.
+        tests("OffpeakCoreTests", ["OffpeakCore"]),
+        tests("JSONLinesTests", ["JSONLines"]),
+        tests("OffpeakProvidersTests", ["OffpeakProviders", "OffpeakCore", "JSONLines"]),
+        tests("OffpeakStoreTests", ["OffpeakStore", "OffpeakCore", "CSQLite"]),
+        tests("OffpeakTransportTests", ["OffpeakTransport", "OffpeakProviders", "OffpeakCore"]),
+        tests("OffpeakConfigurationTests", ["OffpeakConfiguration", "OffpeakProviders", "OffpeakCore"]),
+        tests("OffpeakRehearsalTests", ["OffpeakRehearsal", "HTTPServer", "JSONLines"]),
+        tests("SimulationTests", ["OffpeakSimulator", "OffpeakCore"]),
+        tests("CommandTests", ["OffpeakCommands", "OffpeakStore", "OffpeakCore"]),
+        tests("TidyTests", []),
+    ]
+)

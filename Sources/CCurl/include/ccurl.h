@@ -1,0 +1,3 @@
+#ifndef OFFPEAK_CCURL_H
+#define OFFPEAK_CCURL_H
+#endif

@@ -1,0 +1,206 @@
+/// The durable id of a job; ids of one batch ascend in input order.
+package typealias JobID = Int64
+/// The durable id of a batch; people see it as `b` and the number.
+package typealias BatchID = Int64
+/// The durable id of a flow.
+package typealias FlowID = Int64
+
+/// Where a job is in its life. Raw values are the queue's and never change.
+package enum JobState: Int, CaseIterable, Sendable {
+    /// Waiting for its turn.
+    case ready = 0
+    /// An attempt has begun and its outcome is not recorded yet.
+    case inFlight = 1
+    case succeeded = 2
+    /// Waits for a person.
+    case parked = 3
+    /// Waiting for a moment: its `due`.
+    case scheduled = 4
+    case failed = 5
+    case cancelled = 6
+
+    /// True when nothing more happens to the job by itself, parked not included.
+    package var isFinal: Bool { self == .succeeded || self == .failed || self == .cancelled }
+}
+
+/// Jobs of one batch that are alike to the scheduler: same class, model and endpoint. The unit that is scheduled,
+/// counted, held back and reported; within a flow, jobs go in input order.
+package struct Flow: Sendable, Equatable {
+    package var id: FlowID
+    package var batch: BatchID
+    /// The workload class's name.
+    package var className: String
+    package var model: String
+    package var endpoint: Endpoint
+    /// The batch's priority; higher first. Nil: the class's.
+    package var priority: Int?
+    /// When the batch should be done.
+    package var deadline: Timestamp?
+    /// A person paused the batch.
+    package var paused: Bool
+
+    package init(
+        id: FlowID, batch: BatchID, className: String, model: String, endpoint: Endpoint, priority: Int? = nil,
+        deadline: Timestamp? = nil, paused: Bool = false
+    ) {
+        self.id = id
+        self.batch = batch
+        self.className = className
+        self.model = model
+        self.endpoint = endpoint
+        self.priority = priority
+        self.deadline = deadline
+        self.paused = paused
+    }
+}
+
+/// What the scheduler needs to know of one job that is ready.
+package struct JobTicket: Sendable, Equatable {
+    package var id: JobID
+    package var flow: FlowID
+    /// The lease number now; beginning an attempt raises it by one. Every later write names it.
+    package var lease: Int
+    /// Attempts that a provider judged.
+    package var attemptsUsed: Int
+    /// Size of the request body in bytes.
+    package var bodyBytes: Int
+    /// The output tokens that the request asks for at most; nil when it does not say.
+    package var maxOutputTokens: Int?
+
+    package init(
+        id: JobID, flow: FlowID, lease: Int, attemptsUsed: Int, bodyBytes: Int, maxOutputTokens: Int?
+    ) {
+        self.id = id
+        self.flow = flow
+        self.lease = lease
+        self.attemptsUsed = attemptsUsed
+        self.bodyBytes = bodyBytes
+        self.maxOutputTokens = maxOutputTokens
+    }
+}
+
+/// The intent to send one job: written and committed before any byte leaves.
+package struct AttemptStart: Sendable, Equatable {
+    package var job: JobID
+    package var flow: FlowID
+    /// The job's lease number once the attempt has begun: the ticket's, plus one.
+    package var lease: Int
+    package var key: String
+    /// The model under the provider's name for it.
+    package var model: String
+    package var started: Timestamp
+    /// Tokens reserved against the key's limits.
+    package var reservedTokens: Int
+    /// Why this key, and why not the ones before it; JSON array text `[{"key","reason"}]`, or empty.
+    package var passedOver: String
+
+    package init(
+        job: JobID, flow: FlowID, lease: Int, key: String, model: String, started: Timestamp, reservedTokens: Int,
+        passedOver: String
+    ) {
+        self.job = job
+        self.flow = flow
+        self.lease = lease
+        self.key = key
+        self.model = model
+        self.started = started
+        self.reservedTokens = reservedTokens
+        self.passedOver = passedOver
+    }
+}
+
+/// What becomes of a job after an attempt.
+package enum Disposition: Sendable, Equatable {
+    case complete
+    /// Again on the same route, not before the moment.
+    case retry(at: Timestamp)
+    case nextKey
+    case nextModel
+    /// Wait for a moment, without using up an attempt.
+    case `defer`(until: Timestamp)
+    case park
+    case fail
+
+    /// The word for it in `explain` and in the queue.
+    package var word: String {
+        switch self {
+        case .complete: "complete"
+        case .retry: "retry"
+        case .nextKey: "next-key"
+        case .nextModel: "next-model"
+        case .defer: "defer"
+        case .park: "park"
+        case .fail: "fail"
+        }
+    }
+}
+
+/// The end of one attempt: recorded once, fenced by the lease number.
+package struct Settlement: Sendable {
+    package var job: JobID
+    package var flow: FlowID
+    package var lease: Int
+    package var ended: Timestamp
+    package var outcome: AttemptOutcome
+    package var disposition: Disposition
+    /// One sentence for `explain`: why this disposition.
+    package var reason: String
+    /// The job's used attempts after this one.
+    package var attemptsUsed: Int
+
+    package init(
+        job: JobID, flow: FlowID, lease: Int, ended: Timestamp, outcome: AttemptOutcome, disposition: Disposition,
+        reason: String, attemptsUsed: Int
+    ) {
+        self.job = job
+        self.flow = flow
+        self.lease = lease
+        self.ended = ended
+        self.outcome = outcome
+        self.disposition = disposition
+        self.reason = reason
+        self.attemptsUsed = attemptsUsed
+    }
+}
+
+/// Why a flow's ready jobs cannot be sent now; shown by `status`.
+package struct Hold: Sendable, Equatable {
+    /// A short phrase, such as "key main: daily request limit".
+    package var reason: String
+    /// When it is expected to end; nil when only a person can end it.
+    package var until: Timestamp?
+
+    package init(reason: String, until: Timestamp?) {
+        self.reason = reason
+        self.until = until
+    }
+}
+
+/// What of a key must survive a restart besides its recent attempts.
+package struct KeyMemory: Sendable, Equatable {
+    package var key: String
+    /// `ok`, `cooling`, `rejected` or `exhausted`.
+    package var health: String
+    /// Why, for people; empty when healthy.
+    package var reason: String
+    /// No sends before this moment.
+    package var blockedUntil: Timestamp?
+    /// What was learned of the server's own limit; nil when nothing was.
+    package var learnedRequests: Int?
+    package var learnedWindow: Interval?
+    /// The fraction of its limit that the key uses, in thousandths (1000 = all of it).
+    package var useOfLimit: Int
+
+    package init(
+        key: String, health: String = "ok", reason: String = "", blockedUntil: Timestamp? = nil,
+        learnedRequests: Int? = nil, learnedWindow: Interval? = nil, useOfLimit: Int = 1_000
+    ) {
+        self.key = key
+        self.health = health
+        self.reason = reason
+        self.blockedUntil = blockedUntil
+        self.learnedRequests = learnedRequests
+        self.learnedWindow = learnedWindow
+        self.useOfLimit = useOfLimit
+    }
+}

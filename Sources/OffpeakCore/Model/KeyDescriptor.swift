@@ -1,0 +1,105 @@
+/// Who invoices a key's traffic.
+package enum Billing: String, CaseIterable, Sendable {
+    case provider
+    case routerBYOK = "router-byok"
+    case platform
+}
+
+/// Limits of a key or a pool; nil means that none was given.
+package struct Limits: Sendable, Equatable {
+    /// Requests per minute.
+    package var rpm: Int?
+    /// Tokens per minute, input and output together.
+    package var tpm: Int?
+    /// Requests per calendar day in the configured time zone.
+    package var rpd: Int?
+    /// Tokens per calendar day in the configured time zone.
+    package var tpd: Int?
+    /// Requests in flight at once.
+    package var concurrent: Int?
+
+    package init(rpm: Int? = nil, tpm: Int? = nil, rpd: Int? = nil, tpd: Int? = nil, concurrent: Int? = nil) {
+        self.rpm = rpm
+        self.tpm = tpm
+        self.rpd = rpd
+        self.tpd = tpd
+        self.concurrent = concurrent
+    }
+
+    package var isEmpty: Bool { self == Limits() }
+}
+
+/// How a provider's server counts a minute; decides how much of a burst it is sent.
+package enum LimitModel: String, CaseIterable, Sendable {
+    /// At most the limit in any 60 s. Also safe for servers with a full-size token bucket or fixed windows: the default.
+    case sliding
+    /// The same limit cut into one-second slices: no bursts at all, sends are paced evenly.
+    case slices
+}
+
+/// Which tokens a provider holds against a tokens-per-minute limit.
+package enum TokenCounting: String, CaseIterable, Sendable {
+    /// What the answer reports as used.
+    case usage
+    /// The larger estimate made before the run (input plus `max_tokens`), never given back.
+    case reserved
+}
+
+/// The models that a key may serve.
+package enum ModelAccess: Sendable, Equatable {
+    /// Any model, under its own name.
+    case any
+    /// These, by the name that jobs use → the name that the provider knows.
+    case only([String: String])
+
+    /// The provider's name for a job's model, or nil when the key may not serve it.
+    package func providerModel(for model: String) -> String? {
+        switch self {
+        case .any: model
+        case .only(let names): names[model]
+        }
+    }
+}
+
+/// A key without its secret: everything that decisions need to know of it.
+package struct KeyDescriptor: Sendable, Equatable {
+    package var name: String
+    package var provider: String
+    package var billing: Billing
+    /// Keys of one pool share its limits.
+    package var pool: String?
+    package var models: ModelAccess
+    package var limits: Limits
+    package var tags: [String]
+    package var enabled: Bool
+    package var limitModel: LimitModel
+    package var tokenCounting: TokenCounting
+
+    package init(
+        name: String, provider: String, billing: Billing = .provider, pool: String? = nil, models: ModelAccess = .any,
+        limits: Limits = Limits(), tags: [String] = [], enabled: Bool = true, limitModel: LimitModel = .sliding,
+        tokenCounting: TokenCounting = .usage
+    ) {
+        self.name = name
+        self.provider = provider
+        self.billing = billing
+        self.pool = pool
+        self.models = models
+        self.limits = limits
+        self.tags = tags
+        self.enabled = enabled
+        self.limitModel = limitModel
+        self.tokenCounting = tokenCounting
+    }
+}
+
+/// A pool: the limits of one account, shared by its keys.
+package struct PoolDescriptor: Sendable, Equatable {
+    package var name: String
+    package var limits: Limits
+
+    package init(name: String, limits: Limits) {
+        self.name = name
+        self.limits = limits
+    }
+}

@@ -1,0 +1,1 @@
+// Stub: replaced by the first real test of this target.
