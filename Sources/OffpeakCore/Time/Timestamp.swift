@@ -14,9 +14,15 @@ package struct Timestamp: Hashable, Comparable, Sendable {
     package static let distantFuture = Timestamp(milliseconds: .max / 4)
 
     package static func < (a: Timestamp, b: Timestamp) -> Bool { a.milliseconds < b.milliseconds }
-    package static func + (a: Timestamp, b: Interval) -> Timestamp { .init(milliseconds: a.milliseconds + b.milliseconds) }
-    package static func - (a: Timestamp, b: Interval) -> Timestamp { .init(milliseconds: a.milliseconds - b.milliseconds) }
-    package static func - (a: Timestamp, b: Timestamp) -> Interval { .init(milliseconds: a.milliseconds - b.milliseconds) }
+    package static func + (a: Timestamp, b: Interval) -> Timestamp {
+        .init(milliseconds: a.milliseconds + b.milliseconds)
+    }
+    package static func - (a: Timestamp, b: Interval) -> Timestamp {
+        .init(milliseconds: a.milliseconds - b.milliseconds)
+    }
+    package static func - (a: Timestamp, b: Timestamp) -> Interval {
+        .init(milliseconds: a.milliseconds - b.milliseconds)
+    }
 }
 
 /// A length of time in whole milliseconds; may be negative.
@@ -33,7 +39,11 @@ package struct Interval: Hashable, Comparable, Sendable {
     package static func days(_ n: Int64) -> Interval { .hours(n * 24) }
 
     package static func < (a: Interval, b: Interval) -> Bool { a.milliseconds < b.milliseconds }
-    package static func + (a: Interval, b: Interval) -> Interval { .init(milliseconds: a.milliseconds + b.milliseconds) }
-    package static func - (a: Interval, b: Interval) -> Interval { .init(milliseconds: a.milliseconds - b.milliseconds) }
+    package static func + (a: Interval, b: Interval) -> Interval {
+        .init(milliseconds: a.milliseconds + b.milliseconds)
+    }
+    package static func - (a: Interval, b: Interval) -> Interval {
+        .init(milliseconds: a.milliseconds - b.milliseconds)
+    }
     package static func * (a: Interval, n: Int64) -> Interval { .init(milliseconds: a.milliseconds * n) }
 }
