@@ -24,6 +24,8 @@ let package = Package(
         // C: the two libraries that we drive directly.
         .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
         .target(name: "CCurl", linkerSettings: [.linkedLibrary(":libcurl.so.4")]),
+        // Headers only: epoll, which Swift's Glibc module leaves out.
+        .systemLibrary(name: "CEpoll"),
 
         // Pure: standard library only.
         library("OffpeakCore"),
@@ -34,7 +36,7 @@ let package = Package(
         library("OffpeakStore", ["OffpeakCore", "CSQLite"]),
         library("OffpeakTransport", ["OffpeakProviders", "CCurl"]),
         library("OffpeakConfiguration", ["OffpeakCore", "OffpeakProviders"]),
-        library("HTTPServer"),
+        library("HTTPServer", ["CEpoll"]),
         library("OffpeakRehearsal", ["HTTPServer", "JSONLines", "OffpeakConfiguration"]),
         library(
             "OffpeakRunner",
