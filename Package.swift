@@ -37,7 +37,7 @@ let package = Package(
         library("OffpeakTransport", ["OffpeakProviders", "CCurl"]),
         library("OffpeakConfiguration", ["OffpeakCore", "OffpeakProviders"]),
         library("HTTPServer", ["CEpoll"]),
-        library("OffpeakRehearsal", ["HTTPServer", "JSONLines", "OffpeakConfiguration"]),
+        library("OffpeakRehearsal", ["HTTPServer", "JSONLines", "OffpeakConfiguration", "OffpeakCore"]),
         library(
             "OffpeakRunner",
             ["OffpeakCore", "JSONLines", "OffpeakStore", "OffpeakProviders", "OffpeakConfiguration"]),
@@ -57,7 +57,7 @@ let package = Package(
         tests("OffpeakStoreTests", ["OffpeakStore", "OffpeakCore", "CSQLite"]),
         tests("OffpeakTransportTests", ["OffpeakTransport", "OffpeakProviders", "OffpeakCore"]),
         tests("OffpeakConfigurationTests", ["OffpeakConfiguration", "OffpeakProviders", "OffpeakCore"]),
-        tests("OffpeakRehearsalTests", ["OffpeakRehearsal", "HTTPServer", "JSONLines"]),
+        tests("OffpeakRehearsalTests", ["OffpeakRehearsal", "HTTPServer", "JSONLines", "OffpeakConfiguration"]),
         tests("SimulationTests", ["OffpeakSimulator", "OffpeakCore"]),
         tests("CommandTests", ["OffpeakCommands", "OffpeakStore", "OffpeakCore"]),
         tests("TidyTests", []),
