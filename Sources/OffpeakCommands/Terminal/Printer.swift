@@ -1,0 +1,74 @@
+import Glibc
+
+/// Where text goes: data to stdout, everything else to stderr. Colour never carries meaning alone.
+package struct Printer: Sendable {
+    package enum Level: Int, Sendable { case quiet, normal, verbose }
+
+    package var level = Level.normal
+    package var usesJSON = false
+    package var usesColor = false
+    /// Whether stderr is a terminal that can show a line that changes.
+    package var isInteractive: Bool
+
+    package init() {
+        isInteractive = isatty(2) == 1
+        usesColor = isInteractive
+    }
+
+    /// Data: what the command was asked for.
+    package func data(_ text: String) { Self.write(1, text + "\n") }
+
+    /// A remark about what happens; not in quiet mode.
+    package func note(_ text: String) {
+        if level != .quiet { Self.write(2, text + "\n") }
+    }
+
+    /// A remark for those who asked to hear more.
+    package func detail(_ text: String) {
+        if level == .verbose { Self.write(2, text + "\n") }
+    }
+
+    /// Something that is probably not meant; also in quiet mode.
+    package func warning(_ text: String) { Self.write(2, paint("warning:", "33") + " " + text + "\n") }
+
+    func failure(_ failure: CommandFailure) {
+        if usesJSON {
+            var object = JSONText()
+            object.object {
+                $0.member("error") {
+                    $0.object {
+                        $0.member("code", failure.code)
+                        $0.member("message", failure.message)
+                        $0.member("hint", failure.hint)
+                    }
+                }
+            }
+            Self.write(2, object.text + "\n")
+            return
+        }
+        Self.write(2, paint("error:", "31") + " " + failure.message + "\n")
+        if let hint = failure.hint { Self.write(2, paint("hint:", "36") + " " + hint + "\n") }
+    }
+
+    /// Replaces the changing line on the terminal.
+    func progress(_ text: String) { Self.write(2, "\r\u{1B}[K" + text) }
+
+    func clearProgress() { Self.write(2, "\r\u{1B}[K") }
+
+    private func paint(_ text: String, _ color: String) -> String {
+        usesColor ? "\u{1B}[\(color)m\(text)\u{1B}[0m" : text
+    }
+
+    /// Writes all of it; a reader that left (EPIPE) is not our failure, and there is nobody to tell.
+    static func write(_ descriptor: Int32, _ text: String) {
+        var bytes = Array(text.utf8)[...]
+        while !bytes.isEmpty {
+            let written = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if written < 0 {
+                if errno == EINTR || errno == EAGAIN { continue }
+                return
+            }
+            bytes = bytes.dropFirst(written)
+        }
+    }
+}

@@ -1,0 +1,338 @@
+/// Why a key or pool takes no more right now.
+package enum Shortage: Sendable, Equatable {
+    case requestsPerMinute(Int)
+    case tokensPerMinute(Int)
+    case requestsPerDay(Int)
+    case tokensPerDay(Int)
+    case concurrent(Int)
+    /// The server's own limit, as learned from it.
+    case learned(requests: Int, per: Interval)
+    /// The server's headers say that nothing is left.
+    case serverSaysFull
+    /// The server said to wait.
+    case cooling
+
+    /// For people, in the words of `status` and `explain`.
+    package var text: String {
+        switch self {
+        case .requestsPerMinute(let n): "its limit of \(n) requests a minute is in use"
+        case .tokensPerMinute(let n): "its limit of \(n) tokens a minute is in use"
+        case .requestsPerDay(let n): "its limit of \(n) requests a day is used up"
+        case .tokensPerDay(let n): "its limit of \(n) tokens a day is used up"
+        case .concurrent(let n): "\(n) requests are in flight, as many as it may have"
+        case .learned(let n, let per):
+            "the server was found to allow \(n) requests per \(per.milliseconds / 1_000) s, all in use"
+        case .serverSaysFull: "the server says that nothing is left of its limit"
+        case .cooling: "the server asked to wait"
+        }
+    }
+}
+
+/// Whether a send fits.
+package enum Room: Sendable, Equatable {
+    case free
+    /// Not now; `until` is when it will, or nil when that depends on answers.
+    case none(Shortage, until: Timestamp?)
+}
+
+/// All limits of one key or one pool at once. A send is reserved before it leaves and settled with its answer.
+package struct AccountLimiter: Sendable {
+    let limits: Limits
+    private(set) var log = SendLog()
+    private var requestWindow: SlidingWindow?
+    private var tokenWindow: SlidingWindow?
+    /// What was found out about the server, on top of what was configured.
+    private(set) var learned: SlidingWindow?
+    private var discovery = LimitDiscovery()
+    private(set) var concurrency: ConcurrencyWindow
+    private(set) var inFlight = 0
+    /// Requests and tokens of the current calendar day.
+    private(set) var dayRequests = 0
+    private(set) var dayTokens = 0
+    private var dayEnds = Timestamp.distantFuture
+    /// No sends before this moment.
+    private(set) var blockedUntil = Timestamp.distantPast
+    /// After a block without a known end, one request at a time until one is accepted.
+    private(set) var isProbing = false
+    /// The fraction of the configured limits in use, in thousandths: less after refusals that should not have come.
+    private(set) var useOfLimit = 1_000
+    private var lastTightened = 0
+    private var cleanSince: Timestamp?
+    private var requestAuthority = ServerAuthority()
+    private var tokenAuthority = ServerAuthority()
+    private var tokensSent = 0
+    /// Set when something changed that must survive a restart.
+    private(set) var hasNews = false
+    private let limitModel: LimitModel
+    private let margin: Interval
+
+    /// Until its answer comes, a request may be counted by the server this long after it was sent.
+    static let wayThere = Interval.milliseconds(500)
+
+    /// `isCareful`: nothing is known of the account's limits, so it feels its way. A pool has no concurrency of its own
+    /// unless it was given one.
+    package init(limits: Limits, limitModel: LimitModel, isPool: Bool, isCareful: Bool) {
+        self.limits = limits
+        self.limitModel = limitModel
+        margin = Self.wayThere
+        concurrency = ConcurrencyWindow(
+            configured: limits.concurrent ?? (isPool ? .max : nil), isCareful: isCareful)
+        if let rpm = limits.rpm {
+            let paced = limitModel == .slices ? Self.slice(rpm) : (rpm, .minutes(1))
+            requestWindow = SlidingWindow(.requests, limit: paced.0, length: paced.1, over: log)
+        }
+        if let tpm = limits.tpm {
+            tokenWindow = SlidingWindow(.tokens, limit: tpm, length: .minutes(1), over: log)
+        }
+    }
+
+    /// A per-minute limit as even steps: so many a second, or one in so many milliseconds.
+    static func slice(_ perMinute: Int) -> (Int, Interval) {
+        perMinute >= 60 ? (perMinute / 60, .seconds(1)) : (1, .milliseconds(Int64(60_000 / max(1, perMinute)) + 1))
+    }
+
+    // MARK: Asking
+
+    /// Whether one more request with these tokens fits now.
+    package mutating func room(tokens: Int, at now: Timestamp) -> Room {
+        if blockedUntil > now { return .none(.cooling, until: blockedUntil) }
+        let allowed = isProbing ? 1 : concurrency.allowed
+        if inFlight >= allowed { return .none(.concurrent(allowed), until: nil) }
+        if let shortage = dayShortage(tokens: tokens) { return .none(shortage, until: dayEnds) }
+        expire(at: now)
+        var until: Timestamp?
+        var why: Shortage?
+        func check(_ window: SlidingWindow?, _ amount: Int, _ limit: Int, _ shortage: (Int) -> Shortage) {
+            guard let window, let free = window.freeAt(amount, limit: limit, in: log) else { return }
+            if until == nil || free > until! { (until, why) = (free, shortage(limit)) }
+        }
+        check(requestWindow, 1, inUse(of: requestWindow?.limit ?? 0), requestShortage)
+        check(tokenWindow, tokens, inUse(of: tokenWindow?.limit ?? 0)) { .tokensPerMinute($0) }
+        if let learned { check(learned, 1, learned.limit) { .learned(requests: $0, per: learned.length) } }
+        if let why { return .none(why, until: until) }
+        if let wait = requestAuthority.wait(sent: log.end, amount: 1, at: now)
+            ?? tokenAuthority.wait(sent: tokensSent, amount: tokens, at: now)
+        {
+            return .none(.serverSaysFull, until: wait)
+        }
+        return .free
+    }
+
+    private func requestShortage(_ limit: Int) -> Shortage {
+        limitModel == .slices ? .requestsPerMinute(limits.rpm ?? limit) : .requestsPerMinute(limit)
+    }
+
+    private func inUse(of limit: Int) -> Int { max(1, limit * useOfLimit / 1_000) }
+
+    private func dayShortage(tokens: Int) -> Shortage? {
+        if let rpd = limits.rpd, dayRequests + 1 > rpd { return .requestsPerDay(rpd) }
+        if let tpd = limits.tpd, dayTokens + tokens > tpd, dayTokens > 0 || tokens <= tpd { return .tokensPerDay(tpd) }
+        return nil
+    }
+
+    private mutating func expire(at now: Timestamp) {
+        requestWindow?.expire(log, at: now)
+        tokenWindow?.expire(log, at: now)
+        learned?.expire(log, at: now)
+        if log.end - log.first > 1_024 || log.first < log.end { forget(at: now) }
+        if let since = cleanSince, now - since >= .minutes(1) { loosen(at: now) }
+    }
+
+    /// Drops what no window counts any more; without windows, keeps ten minutes for finding an unknown limit.
+    private mutating func forget(at now: Timestamp) {
+        var keep = log.end
+        for window in [requestWindow, tokenWindow, learned] { if let window { keep = min(keep, window.head) } }
+        if requestWindow == nil && learned == nil {
+            keep = max(log.first, log.end - 20_000)
+            while keep < log.end, log[keep].countedAt + .minutes(10) <= now { keep += 1 }
+            if let tokenWindow { keep = min(keep, tokenWindow.head) }
+        }
+        log.drop(before: keep)
+    }
+
+    // MARK: Sending and settling
+
+    /// Takes the room for one request. Returns its sequence number, for `settle`.
+    package mutating func reserve(tokens: Int, at now: Timestamp) -> Int {
+        let entry = SendLog.Entry(countedAt: now + margin, requests: 1, tokens: tokens)
+        let sequence = log.append(entry)
+        requestWindow?.appended(entry)
+        tokenWindow?.appended(entry)
+        learned?.appended(entry)
+        inFlight += 1
+        dayRequests += 1
+        dayTokens += tokens
+        tokensSent += tokens
+        return sequence
+    }
+
+    /// The request never left: it is as if it had not been reserved.
+    package mutating func release(_ sequence: Int, tokens: Int) {
+        change(sequence) {
+            $0.requests = 0; $0.tokens = 0
+        }
+        inFlight -= 1
+        dayRequests -= 1
+        dayTokens -= tokens
+    }
+
+    /// An answer came, or the request ended otherwise, and the server counted it with these tokens (nil: keep what was
+    /// reserved).
+    package mutating func settle(
+        _ sequence: Int, sentAt sent: Timestamp, reserved: Int, tokens: Int?, latency: Interval?, at now: Timestamp
+    ) {
+        let wasFull = inFlight >= concurrency.allowed
+        change(sequence) {
+            $0.countedAt = min($0.countedAt, now)
+            $0.tokens = tokens ?? $0.tokens
+        }
+        inFlight -= 1
+        if let tokens { dayTokens += tokens - reserved }
+        if let latency { concurrency.answered(after: latency, wasFull: wasFull) }
+    }
+
+    /// The server accepted a request: it is past any block.
+    package mutating func accepted(sentAt sent: Timestamp, at now: Timestamp) {
+        if isProbing && sent >= blockedUntil { isProbing = false }
+        if cleanSince == nil { cleanSince = now }
+        guard limits.rpm == nil, sent > (discovery.blockedSince ?? .distantFuture) else { return }
+        if let found = discovery.accepted(sentAt: sent, log: log, known: learned) {
+            learned = found
+            learned?.expire(log, at: now)
+            hasNews = true
+        }
+    }
+
+    /// The server refused a request for a rate limit. It was settled before with zero weight by `refuse`.
+    package mutating func refused(
+        _ sequence: Int, reserved: Int, retryAfter: Interval?, at now: Timestamp
+    ) {
+        change(sequence) {
+            $0.requests = 0; $0.tokens = 0
+        }
+        inFlight -= 1
+        dayRequests -= 1
+        dayTokens -= reserved
+        cleanSince = nil
+        hasNews = true
+        let isNews = sequence >= lastTightened
+        lastTightened = isNews ? log.end : lastTightened
+        if limits.rpm == nil {
+            let news = discovery.isNews(sequence)
+            let probe = discovery.refused(sequence: sequence, nextSequence: log.end, log: log, at: now)
+            if let retryAfter {
+                block(until: now + retryAfter + .milliseconds(20))
+            } else if news || blockedUntil <= now {
+                block(until: probe)
+            }
+            isProbing = true
+            if limits.tpm == nil { return }
+        }
+        if isNews { tighten(at: now) }
+        guard limits.rpm != nil || limits.tpm != nil else { return }
+        if let retryAfter {
+            block(until: now + retryAfter + .milliseconds(20))
+        } else if isNews {
+            isProbing = true
+            block(until: now + .seconds(1))
+        }
+    }
+
+    /// The server is stricter than what we were told: use less, or, if it refuses although much of the limit is left,
+    /// stop sending in bursts.
+    private mutating func tighten(at now: Timestamp) {
+        if let rpm = limits.rpm, let window = requestWindow, limitModel != .slices, window.used * 10 < rpm * 7 {
+            let (limit, length) = Self.slice(rpm)
+            if learned == nil || learned!.length > length {
+                learned = SlidingWindow(.requests, limit: limit, length: length, over: log)
+            } else {
+                learned!.limit = max(1, learned!.limit * 9 / 10)
+            }
+            learned?.expire(log, at: now)
+            return
+        }
+        useOfLimit = max(50, useOfLimit * 9 / 10)
+    }
+
+    /// After each clean minute a hundredth more, and pacing ends when all is well again.
+    private mutating func loosen(at now: Timestamp) {
+        cleanSince = now
+        if useOfLimit < 1_000 {
+            useOfLimit = min(1_000, useOfLimit + 10)
+            hasNews = true
+        }
+        if limits.rpm == nil, let known = learned, known.used * 10 >= known.limit * 8 {
+            learned!.limit = known.limit + max(1, known.limit / 50)
+            hasNews = true
+        }
+    }
+
+    package mutating func block(until moment: Timestamp) {
+        if moment > blockedUntil {
+            blockedUntil = moment
+            hasNews = true
+        }
+    }
+
+    /// Something else about the key must be remembered too.
+    package mutating func markNews() { hasNews = true }
+
+    package mutating func shrinkConcurrency(_ sequence: Int) {
+        guard sequence >= lastTightened else { return }
+        lastTightened = log.end
+        concurrency.shrink()
+    }
+
+    /// What the headers of the answer to a request said.
+    package mutating func heard(_ feedback: RateFeedback, sequence: Int, tokensSentThrough: Int, at now: Timestamp) {
+        requestAuthority.hear(feedback.requests, sent: sequence + 1, at: now)
+        tokenAuthority.hear(feedback.tokens, sent: tokensSentThrough, at: now)
+    }
+
+    /// All tokens ever reserved; remembered with each request for `heard`.
+    package var tokensSentSoFar: Int { tokensSent }
+
+    private mutating func change(_ sequence: Int, _ edit: (inout SendLog.Entry) -> Void) {
+        guard sequence >= log.first else { return }
+        let old = log[sequence]
+        edit(&log[sequence])
+        let new = log[sequence]
+        requestWindow?.changed(sequence, from: old, to: new)
+        tokenWindow?.changed(sequence, from: old, to: new)
+        learned?.changed(sequence, from: old, to: new)
+    }
+
+    // MARK: Days and restarts
+
+    /// The calendar day: what it used so far, and when it ends.
+    package mutating func startDay(requests: Int, tokens: Int, ends: Timestamp) {
+        dayRequests = requests
+        dayTokens = tokens
+        dayEnds = ends
+    }
+
+    /// A request that an earlier run sent: it counts against the windows, not against the day (which is stored).
+    package mutating func recall(countedAt: Timestamp, tokens: Int) {
+        let entry = SendLog.Entry(countedAt: countedAt, requests: 1, tokens: tokens)
+        _ = log.append(entry)
+        requestWindow?.appended(entry)
+        tokenWindow?.appended(entry)
+        learned?.appended(entry)
+    }
+
+    /// What an earlier run learned.
+    package mutating func recall(_ memory: KeyMemory) {
+        if let blocked = memory.blockedUntil { blockedUntil = max(blockedUntil, blocked) }
+        useOfLimit = min(1_000, max(50, memory.useOfLimit))
+        if let requests = memory.learnedRequests, let length = memory.learnedWindow {
+            learned = SlidingWindow(.requests, limit: requests, length: length, over: log)
+        }
+    }
+
+    /// What to remember over a restart; nil when nothing changed since the last call.
+    package mutating func takeNews() -> (blockedUntil: Timestamp, learned: (Int, Interval)?, useOfLimit: Int)? {
+        guard hasNews else { return nil }
+        hasNews = false
+        return (blockedUntil, learned.map { ($0.limit, $0.length) }, useOfLimit)
+    }
+}

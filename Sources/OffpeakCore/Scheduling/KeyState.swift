@@ -1,0 +1,95 @@
+/// A key as the scheduler sees it during a run.
+struct KeyState: Sendable {
+    enum Health: Sendable, Equatable {
+        case ok
+        /// The provider refuses the credential; a person must act.
+        case rejected(Failure)
+        /// Nothing left until a moment, known or guessed.
+        case exhausted(until: Timestamp, reason: String)
+    }
+
+    let descriptor: KeyDescriptor
+    /// Index of its pool.
+    let pool: Int?
+    var limiter: AccountLimiter
+    var breaker = Breaker()
+    var health = Health.ok
+    var isPaused = false
+    /// Its secret comes from a command and may have become valid again.
+    var isRefreshable = false
+    /// Models (the provider's names) that it turned out not to serve.
+    var missingModels: [String: Failure] = [:]
+    /// Mean answer time in µs, 0 while unknown.
+    var latency = 0
+    /// The latest words of the provider about its trouble.
+    var trouble = ""
+    /// While one pass of dispatching lasts: why it takes no more.
+    var fullInPass: KeyObstacle?
+
+    var name: String { descriptor.name }
+
+    mutating func answered(in time: Interval) {
+        let sample = Int(time.milliseconds) * 1_000
+        latency = latency == 0 ? sample + 1 : latency + (sample - latency) / 8
+    }
+}
+
+/// Why a key does not take a job now.
+struct KeyObstacle: Sendable {
+    var reason: String
+    /// When it will; nil when it depends on answers, or on a person.
+    var until: Timestamp?
+    /// Only a person can change it.
+    var needsPerson = false
+    /// The failure that a job gets which is parked for it.
+    var failure: Failure?
+}
+
+/// A workload class during a run.
+struct ClassState: Sendable {
+    let policy: ClassPolicy
+    /// Keys that it may use, in order of preference.
+    let candidates: [Int]
+    var isPaused = false
+    var isOpen = true
+    /// When its window closes or opens next.
+    var windowTurns = Timestamp.distantFuture
+    /// Its flows, in the order in which they are served.
+    var flows: [FlowID] = []
+    /// Fair queueing: what it has had so far, divided by its weight; the class with the least goes first.
+    var served = 0
+    /// While one pass lasts: flows before this index have nothing to send.
+    var cursor = 0
+}
+
+/// A flow during a run.
+struct FlowState: Sendable {
+    var flow: Flow
+    let classIndex: Int
+    /// Models to try, the line's own first.
+    let chain: [String]
+    var forecast = TokenForecast()
+    /// Ready jobs, soonest last, so that taking one is cheap.
+    var tickets: [JobTicket] = []
+    /// The queue has more ready jobs than `tickets`, or may have.
+    var mayHaveMore = true
+    var isFetching = false
+    var hold: Hold?
+    var isParking = false
+
+    /// Jobs read at once. Large enough that reading costs little per job, small enough to cost little memory.
+    static let page = 2_048
+}
+
+/// An attempt under way.
+struct Flight: Sendable {
+    let ticket: JobTicket
+    let key: Int
+    let keySequence: Int
+    let poolSequence: Int
+    let tokensThrough: Int
+    let poolTokensThrough: Int
+    let reserved: Int
+    let model: String
+    let sent: Timestamp
+}

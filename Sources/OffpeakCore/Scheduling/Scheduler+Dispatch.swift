@@ -1,0 +1,186 @@
+extension Scheduler {
+    /// Starts at most this many attempts at once, so that no transaction grows without bound.
+    static let largestPass = 1_024
+
+    /// Starts whatever fits now, notes why the rest does not, and says when to come back.
+    package mutating func dispatch(at now: Timestamp, into effects: inout SchedulerEffects) {
+        for i in keys.indices { keys[i].fullInPass = nil }
+        for i in classes.indices { classes[i].cursor = 0 }
+        var started = 0
+        if !isDraining {
+            while started < Self.largestPass, let index = nextClass(at: now, into: &effects) {
+                if start(from: index, at: now, into: &effects) { started += 1 }
+            }
+            if started == Self.largestPass { effects.wake(at: now) }
+        }
+        for i in keys.indices { note(key: i, into: &effects) }
+    }
+
+    /// The class whose turn it is: the highest priority, then the least served. Nil when none can send.
+    private mutating func nextClass(at now: Timestamp, into effects: inout SchedulerEffects) -> Int? {
+        var best: (index: Int, priority: Int, served: Int)?
+        for i in classes.indices where !classes[i].flows.isEmpty {
+            if let hold = closure(of: classes[i], at: now) {
+                if let until = hold.until { effects.wake(at: until) }
+                if classes[i].cursor == 0 { for id in classes[i].flows { set(hold, on: id, at: now, into: &effects) } }
+                classes[i].cursor = classes[i].flows.count
+                continue
+            }
+            while classes[i].cursor < classes[i].flows.count,
+                isIdle(classes[i].flows[classes[i].cursor], at: now, into: &effects)
+            {
+                classes[i].cursor += 1
+            }
+            guard classes[i].cursor < classes[i].flows.count, let flow = flows[classes[i].flows[classes[i].cursor]]
+            else { continue }
+            let priority = flow.flow.priority ?? classes[i].policy.priority
+            if let found = best, (found.priority, -found.served) >= (priority, -classes[i].served) { continue }
+            best = (i, priority, classes[i].served)
+        }
+        return best?.index
+    }
+
+    /// Why a class as a whole may not send now.
+    private func closure(of state: ClassState, at now: Timestamp) -> Hold? {
+        if state.isPaused { return Hold(reason: "class \(state.policy.name) is paused", until: nil) }
+        if !state.isOpen {
+            return Hold(reason: "the window of class \(state.policy.name) is closed", until: state.windowTurns)
+        }
+        return nil
+    }
+
+    /// Whether a flow has nothing to send; reads more of it when its page runs low.
+    private mutating func isIdle(_ id: FlowID, at now: Timestamp, into effects: inout SchedulerEffects) -> Bool {
+        guard let state = flows[id] else { return true }
+        if state.flow.paused {
+            set(Hold(reason: "batch b\(state.flow.batch) is paused", until: nil), on: id, at: now, into: &effects)
+            return true
+        }
+        if state.tickets.count < FlowState.page / 2 { fetch(id, into: &effects) }
+        return state.tickets.isEmpty || state.isParking
+    }
+
+    /// Starts the next job of a class's current flow, or closes the flow for this pass.
+    private mutating func start(from index: Int, at now: Timestamp, into effects: inout SchedulerEffects) -> Bool {
+        let id = classes[index].flows[classes[index].cursor]
+        // Taken out and put back, so that its arrays are changed in place.
+        guard var state = flows.removeValue(forKey: id) else { return false }
+        defer { flows[id] = state }
+        // Jobs with a history of their own may have to wait for a certain key; those behind them need not.
+        var position = state.tickets.count - 1
+        let lowest = max(0, state.tickets.count - 256)
+        while position >= lowest {
+            let ticket = state.tickets[position]
+            let ladder = ladders[ticket.id]
+            switch choose(for: ticket, of: state, ladder: ladder, at: now) {
+            case .key(let key, let model, let tokens, let passedOver):
+                state.tickets.remove(at: position)
+                begin(
+                    ticket, of: state.flow, key: key, model: model, tokens: tokens, passedOver: passedOver, at: now,
+                    into: &effects)
+                if state.hold != nil {
+                    state.hold = nil
+                    effects.holds.append((id, nil))
+                }
+                return true
+            case .none(let obstacle):
+                if ladder != nil { position -= 1; if let until = obstacle.until { effects.wake(at: until) }; continue }
+                block(&state, by: obstacle, at: now, into: &effects)
+                classes[index].cursor += 1
+                return false
+            }
+        }
+        classes[index].cursor += 1
+        return false
+    }
+
+    /// No key takes the flow's jobs now.
+    private mutating func block(
+        _ state: inout FlowState, by obstacle: KeyObstacle, at now: Timestamp, into effects: inout SchedulerEffects
+    ) {
+        if let until = obstacle.until { effects.wake(at: until) }
+        if obstacle.needsPerson, let failure = obstacle.failure,
+            classes[state.classIndex].policy.ladders[failure.failureClass]?.last == .park
+        {
+            state.isParking = true
+            effects.parkings.append((state.flow.id, failure))
+            return
+        }
+        if obstacle.until == nil && !obstacle.needsPerson { return }
+        let hold = Hold(reason: obstacle.reason, until: obstacle.until)
+        if isWorthTelling(hold, instead: state.hold, at: now) {
+            state.hold = hold
+            effects.holds.append((state.flow.id, hold))
+        }
+    }
+
+    private mutating func set(_ hold: Hold, on id: FlowID, at now: Timestamp, into effects: inout SchedulerEffects) {
+        guard let state = flows[id], isWorthTelling(hold, instead: state.hold, at: now) else { return }
+        flows[id]!.hold = hold
+        effects.holds.append((id, hold))
+    }
+
+    /// Short waits are the normal pace of a limit and would only be noise, and writes, in the queue.
+    private func isWorthTelling(_ hold: Hold, instead old: Hold?, at now: Timestamp) -> Bool {
+        if let until = hold.until, until - now < .seconds(3) { return false }
+        guard let old else { return true }
+        if let a = hold.until, let b = old.until {
+            return old.reason != hold.reason || abs((a - b).milliseconds) > 2_000
+        }
+        return hold != old
+    }
+
+    private mutating func begin(
+        _ ticket: JobTicket, of flow: Flow, key: Int, model: String, tokens: Int, passedOver: String, at now: Timestamp,
+        into effects: inout SchedulerEffects
+    ) {
+        let through = keys[key].limiter.tokensSentSoFar + tokens
+        let sequence = keys[key].limiter.reserve(tokens: tokens, at: now)
+        var poolSequence = 0
+        var poolThrough = 0
+        if let pool = keys[key].pool {
+            poolThrough = pools[pool].tokensSentSoFar + tokens
+            poolSequence = pools[pool].reserve(tokens: tokens, at: now)
+        }
+        keys[key].breaker.sent()
+        flights[ticket.id] = Flight(
+            ticket: ticket, key: key, keySequence: sequence, poolSequence: poolSequence, tokensThrough: through,
+            poolTokensThrough: poolThrough, reserved: tokens, model: model, sent: now)
+        effects.starts.append(
+            AttemptStart(
+                job: ticket.id, flow: ticket.flow, lease: ticket.lease + 1, key: keys[key].name, model: model,
+                started: now, reservedTokens: tokens, passedOver: passedOver))
+        effects.countDay(keys[key].name, requests: 1, tokens: tokens)
+        let classIndex = classes.firstIndex { $0.policy.name == flow.className }!
+        classes[classIndex].served += share(of: key, tokens: tokens) / max(1, classes[classIndex].policy.weight)
+    }
+
+    /// What one job takes of a key, as its largest share of any limit, in billionths of a minute's allowance: so that
+    /// classes bound by requests and classes bound by tokens are compared fairly (dominant resource fairness).
+    private func share(of key: Int, tokens: Int) -> Int {
+        let limits = keys[key].limiter.limits
+        let pool = keys[key].pool.map { pools[$0].limits }
+        var share = 0
+        if let rpm = limits.rpm ?? pool?.rpm { share = max(share, 1_000_000_000 / max(1, rpm)) }
+        if let tpm = limits.tpm ?? pool?.tpm { share = max(share, tokens * 1_000_000_000 / max(1, tpm)) }
+        return share == 0 ? 1_000_000 : share
+    }
+
+    /// Whatever a restart must know of a key.
+    private mutating func note(key i: Int, into effects: inout SchedulerEffects) {
+        guard let news = keys[i].limiter.takeNews() else { return }
+        var memory = KeyMemory(key: keys[i].name, useOfLimit: news.useOfLimit)
+        if news.blockedUntil > .distantPast { memory.blockedUntil = news.blockedUntil }
+        (memory.learnedRequests, memory.learnedWindow) = (news.learned?.0, news.learned?.1)
+        switch keys[i].health {
+        case .ok:
+            memory.health = memory.blockedUntil == nil ? "ok" : "cooling"
+            memory.reason = keys[i].trouble
+        case .rejected(let failure): (memory.health, memory.reason) = ("rejected", failure.message)
+        case .exhausted(let until, let reason):
+            (memory.health, memory.reason) = ("exhausted", reason)
+            memory.blockedUntil = until
+        }
+        effects.memories.append(memory)
+    }
+}

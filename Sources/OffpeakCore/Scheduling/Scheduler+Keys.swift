@@ -1,0 +1,142 @@
+extension Scheduler {
+    enum Choice {
+        case key(Int, model: String, tokens: Int, passedOver: String)
+        case none(KeyObstacle)
+    }
+
+    /// The key for a job: of those that its class may use and that have room, the first by the class's objective.
+    mutating func choose(for ticket: JobTicket, of state: FlowState, ladder: JobLadder?, at now: Timestamp) -> Choice {
+        let policy = classes[state.classIndex].policy
+        let model = state.chain[min(ladder?.modelIndex ?? 0, state.chain.count - 1)]
+        let tokens = state.forecast.tokens(
+            bodyBytes: ticket.bodyBytes, maxOutputTokens: ticket.maxOutputTokens, endpoint: state.flow.endpoint)
+        var obstacles: [(key: Int, obstacle: KeyObstacle)] = []
+        var best: (key: Int, model: String, tokens: Int)?
+        for key in classes[state.classIndex].candidates {
+            let needed = reservation(key, tokens, ticket)
+            let providerModel = keys[key].descriptor.models.providerModel(for: model)
+            if let obstacle = obstacle(key, providerModel, needed, ladder, at: now) {
+                obstacles.append((key, obstacle))
+                continue
+            }
+            if let found = best, keys[found.key].latency <= keys[key].latency { continue }
+            best = (key, providerModel!, needed)
+            if policy.objective != .speed { break }
+        }
+        if let best {
+            return .key(best.key, model: best.model, tokens: best.tokens, passedOver: json(obstacles))
+        }
+        return .none(summary(obstacles, model: model, policy: policy))
+    }
+
+    /// Tokens to reserve: as the provider counts them.
+    private func reservation(_ key: Int, _ forecast: Int, _ ticket: JobTicket) -> Int {
+        guard keys[key].descriptor.tokenCounting == .reserved, let output = ticket.maxOutputTokens else {
+            return forecast
+        }
+        return max(forecast, ticket.bodyBytes / TokenForecast.bytesPerToken + output)
+    }
+
+    /// Why a key does not take a job now; nil when it does.
+    private mutating func obstacle(
+        _ key: Int, _ model: String?, _ tokens: Int, _ ladder: JobLadder?, at now: Timestamp
+    ) -> KeyObstacle? {
+        if let full = keys[key].fullInPass { return full }
+        if let lasting = lastingObstacle(key, model, at: now) { return lasting }
+        if let until = ladder?.avoided[key], until > now {
+            return KeyObstacle(reason: "it failed this job before", until: until)
+        }
+        if !keys[key].breaker.allows(inFlight: keys[key].limiter.inFlight, at: now) {
+            let opens = keys[key].breaker.opensAt
+            let full = KeyObstacle(
+                reason: "its provider keeps failing: \(keys[key].trouble)", until: opens > now ? opens : nil)
+            keys[key].fullInPass = full
+            return full
+        }
+        if case .none(let shortage, let until) = keys[key].limiter.room(tokens: tokens, at: now) {
+            keys[key].fullInPass = KeyObstacle(reason: shortage.text, until: until)
+        } else if let pool = keys[key].pool,
+            case .none(let shortage, let until) = pools[pool].room(tokens: tokens, at: now)
+        {
+            keys[key].fullInPass = KeyObstacle(reason: "pool \(poolNames[pool]): \(shortage.text)", until: until)
+        }
+        return keys[key].fullInPass
+    }
+
+    /// An obstacle that does not pass with the minutes.
+    private func lastingObstacle(_ key: Int, _ model: String?, at now: Timestamp) -> KeyObstacle? {
+        let state = keys[key]
+        guard let model else {
+            let failure = Failure(
+                .modelUnavailable, code: "no_key_for_model", message: "no key of the class serves the model")
+            return KeyObstacle(reason: "it does not serve the model", needsPerson: true, failure: failure)
+        }
+        if state.isPaused { return KeyObstacle(reason: "it is paused", needsPerson: true) }
+        if case .rejected(let failure) = state.health {
+            return KeyObstacle(
+                reason: "the provider rejects it: \(failure.message)", needsPerson: true, failure: failure)
+        }
+        if case .exhausted(let until, let reason) = state.health, until > now {
+            return KeyObstacle(reason: reason, until: until)
+        }
+        if let failure = state.missingModels[model] {
+            return KeyObstacle(
+                reason: "the provider does not have the model there", needsPerson: true, failure: failure)
+        }
+        return nil
+    }
+
+    /// What stands between a flow and all of its keys: the soonest to pass, and a person only if nothing else helps.
+    private func summary(_ obstacles: [(key: Int, obstacle: KeyObstacle)], model: String, policy: ClassPolicy)
+        -> KeyObstacle
+    {
+        var passing: KeyObstacle?
+        var hasOpenEnd = false
+        var lasting: KeyObstacle?
+        for (key, obstacle) in obstacles {
+            var named = obstacle
+            named.reason = "key \(keys[key].name): \(obstacle.reason)"
+            if obstacle.needsPerson {
+                if lasting == nil || (lasting!.failure == nil && obstacle.failure != nil) { lasting = named }
+            } else if let until = obstacle.until {
+                if passing == nil || until < passing!.until! { passing = named }
+            } else {
+                hasOpenEnd = true
+            }
+        }
+        if hasOpenEnd { return KeyObstacle(reason: "answers are awaited", until: passing?.until) }
+        if let passing { return passing }
+        // One paused key is a person's doing, not a failure: then nothing is parked for the rejected ones beside it.
+        if obstacles.contains(where: { $0.obstacle.needsPerson && $0.obstacle.failure == nil }) {
+            lasting?.failure = nil
+        }
+        if let lasting { return lasting }
+        let failure = Failure(
+            .modelUnavailable, code: "no_key", message: "class \(policy.name) has no enabled key; see `offpeak check`")
+        return KeyObstacle(reason: failure.message, needsPerson: true, failure: failure)
+    }
+
+    /// The keys that were passed over, as `explain` shows them.
+    private func json(_ obstacles: [(key: Int, obstacle: KeyObstacle)]) -> String {
+        guard !obstacles.isEmpty else { return "" }
+        var text = "["
+        for (key, obstacle) in obstacles {
+            if text.utf8.count > 1 { text += "," }
+            text += "{\"key\":\"\(escaped(keys[key].name))\",\"reason\":\"\(escaped(obstacle.reason))\"}"
+        }
+        return text + "]"
+    }
+
+    private func escaped(_ text: String) -> String {
+        var out = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": out += "\\\""
+            case "\\": out += "\\\\"
+            case _ where scalar.value < 0x20: out += " "
+            default: out.unicodeScalars.append(scalar)
+            }
+        }
+        return out
+    }
+}

@@ -1,0 +1,237 @@
+extension Scheduler {
+    /// One attempt ended: the limits learn from it, and the job's next step is decided.
+    mutating func finish(_ job: JobID, _ report: AttemptReport, at now: Timestamp, into effects: inout SchedulerEffects)
+    {
+        guard let flight = flights.removeValue(forKey: job) else { return }
+        let latency = now - flight.sent
+        keys[flight.key].limiter.heard(
+            report.feedback, sequence: flight.keySequence, tokensSentThrough: flight.tokensThrough, at: now)
+        switch report.outcome {
+        case .success(let answer):
+            succeeded(flight, usage: answer.usage, latency: latency, at: now, into: &effects)
+            ladders[job] = nil
+            effects.settlements.append(
+                settlement(of: flight, report.outcome, .complete, "answered", flight.ticket.attemptsUsed + 1, at: now))
+        case .failure(let failure):
+            learn(from: failure, report.feedback, flight, latency: latency, at: now, into: &effects)
+            decide(after: failure, flight, at: now, into: &effects)
+        }
+    }
+
+    /// An attempt that an earlier run began and did not end. Its job uses up no attempt; its tokens stay counted.
+    package mutating func abandoned(_ ticket: JobTicket, className: String, at now: Timestamp) -> Settlement {
+        let failure = Failure(
+            .unknownOutcome, code: "runner_died", message: "the run ended before the answer was recorded", judged: false
+        )
+        let policy =
+            classes.first { $0.policy.name == className }?.policy ?? ClassPolicy(name: className, posture: .governance)
+        var disposition = Disposition.park
+        var reason = "unknown_outcome: waits for a person"
+        if policy.ladders[.unknownOutcome]?.first != .park {
+            disposition = .retry(at: now)
+            reason = "unknown_outcome: sent again, the answer was lost with the run"
+        }
+        return Settlement(
+            job: ticket.id, flow: ticket.flow, lease: ticket.lease, ended: now, outcome: .failure(failure),
+            disposition: disposition, reason: reason, attemptsUsed: ticket.attemptsUsed)
+    }
+
+    private func settlement(
+        of flight: Flight, _ outcome: AttemptOutcome, _ disposition: Disposition, _ reason: String, _ used: Int,
+        at now: Timestamp
+    ) -> Settlement {
+        Settlement(
+            job: flight.ticket.id, flow: flight.ticket.flow, lease: flight.ticket.lease + 1, ended: now,
+            outcome: outcome,
+            disposition: disposition, reason: reason, attemptsUsed: used)
+    }
+
+    // MARK: What the limits learn
+
+    private mutating func succeeded(
+        _ flight: Flight, usage: Usage, latency: Interval, at now: Timestamp, into effects: inout SchedulerEffects
+    ) {
+        settle(flight, tokens: counted(usage, flight), latency: latency, at: now, into: &effects)
+        accepted(flight, at: now)
+        keys[flight.key].answered(in: latency)
+        flows[flight.ticket.flow]?.forecast.learn(bodyBytes: flight.ticket.bodyBytes, usage: usage)
+    }
+
+    /// The provider took the request seriously: the key works and is below its limits.
+    private mutating func accepted(_ flight: Flight, at now: Timestamp) {
+        keys[flight.key].breaker.worked()
+        keys[flight.key].limiter.accepted(sentAt: flight.sent, at: now)
+        if let pool = keys[flight.key].pool { pools[pool].accepted(sentAt: flight.sent, at: now) }
+    }
+
+    /// The tokens that the provider holds against the limit; nil when what was reserved stands.
+    private func counted(_ usage: Usage, _ flight: Flight) -> Int? {
+        if keys[flight.key].descriptor.tokenCounting == .reserved { return nil }
+        return usage.totalTokens > 0 ? usage.totalTokens : nil
+    }
+
+    private mutating func settle(
+        _ flight: Flight, tokens: Int?, latency: Interval?, at now: Timestamp, into effects: inout SchedulerEffects
+    ) {
+        keys[flight.key].limiter.settle(
+            flight.keySequence, sentAt: flight.sent, reserved: flight.reserved, tokens: tokens, latency: latency,
+            at: now)
+        if let pool = keys[flight.key].pool {
+            pools[pool].settle(
+                flight.poolSequence, sentAt: flight.sent, reserved: flight.reserved, tokens: tokens, latency: nil,
+                at: now)
+        }
+        if let tokens { effects.countDay(keys[flight.key].name, requests: 0, tokens: tokens - flight.reserved) }
+    }
+
+    /// The server did not count the request.
+    private mutating func refused(
+        _ flight: Flight, retryAfter: Interval?, at now: Timestamp, into effects: inout SchedulerEffects
+    ) {
+        keys[flight.key].limiter.refused(flight.keySequence, reserved: flight.reserved, retryAfter: retryAfter, at: now)
+        if let pool = keys[flight.key].pool {
+            pools[pool].refused(flight.poolSequence, reserved: flight.reserved, retryAfter: retryAfter, at: now)
+        }
+        effects.countDay(keys[flight.key].name, requests: -1, tokens: -flight.reserved)
+    }
+
+    private mutating func learn(
+        from failure: Failure, _ feedback: RateFeedback, _ flight: Flight, latency: Interval, at now: Timestamp,
+        into effects: inout SchedulerEffects
+    ) {
+        let key = flight.key
+        switch failure.failureClass {
+        case .rateLimited:
+            refused(flight, retryAfter: failure.retryAfter ?? emptyUntilReset(feedback), at: now, into: &effects)
+            keys[key].breaker.inconclusive()
+        case .quotaExhausted:
+            settle(flight, tokens: 0, latency: nil, at: now, into: &effects)
+            exhaust(key, failure, at: now)
+        case .keyRejected:
+            settle(flight, tokens: 0, latency: nil, at: now, into: &effects)
+            keys[key].breaker.inconclusive()
+            if keys[key].isRefreshable { effects.staleSecrets.append(keys[key].name) }
+            keys[key].health = .rejected(failure)
+            keys[key].limiter.markNews()
+        case .modelUnavailable:
+            settle(flight, tokens: 0, latency: nil, at: now, into: &effects)
+            keys[key].breaker.inconclusive()
+            keys[key].missingModels[flight.model] = failure
+        case .overloaded, .unavailable, .timedOut, .unknownOutcome:
+            // A request that never got there was not counted; one whose answer was lost may have been, in full.
+            let tokens: Int? = failure.judged || failure.failureClass == .unknownOutcome ? nil : 0
+            settle(flight, tokens: tokens, latency: nil, at: now, into: &effects)
+            keys[key].trouble = failure.message
+            if isDraining && !failure.judged {
+                keys[key].breaker.inconclusive()
+            } else {
+                keys[key].limiter.shrinkConcurrency(flight.keySequence)
+                keys[key].breaker.failed(at: now)
+            }
+        case .invalidRequest, .refused, .invalidOutput:
+            settle(flight, tokens: counted(failure.usage, flight) ?? 0, latency: latency, at: now, into: &effects)
+            accepted(flight, at: now)
+        }
+    }
+
+    /// A refusal without a waiting time whose headers say that nothing is left: until they say the window is whole again.
+    private func emptyUntilReset(_ feedback: RateFeedback) -> Interval? {
+        var wait: Interval?
+        for dimension in [feedback.requests, feedback.tokens] where dimension.remaining == 0 {
+            if let reset = dimension.reset { wait = max(wait ?? .zero, reset) }
+        }
+        return wait
+    }
+
+    /// Money or a long quota is gone: nothing goes until the provider's moment, or an hour from now to ask again, but
+    /// at the end of the day at the latest.
+    private mutating func exhaust(_ key: Int, _ failure: Failure, at now: Timestamp) {
+        let guess = min(now + .hours(1), max(dayEnds, now + .minutes(1)))
+        let until = failure.retryAfter.map { now + $0 } ?? guess
+        keys[key].health = .exhausted(until: until, reason: failure.message)
+        keys[key].breaker.inconclusive()
+        keys[key].limiter.markNews()
+    }
+
+    // MARK: The job's next step
+
+    private mutating func decide(
+        after failure: Failure, _ flight: Flight, at now: Timestamp, into effects: inout SchedulerEffects
+    ) {
+        let job = flight.ticket.id
+        if isDraining && !failure.judged && failure.failureClass != .unknownOutcome {
+            effects.settlements.append(
+                settlement(
+                    of: flight, .failure(failure), .retry(at: now), "the run was stopped before it was sent",
+                    flight.ticket.attemptsUsed, at: now))
+            return
+        }
+        guard let state = flows[flight.ticket.flow] else {
+            effects.settlements.append(
+                settlement(
+                    of: flight, .failure(failure), .retry(at: now), "the batch changed while it was in flight",
+                    flight.ticket.attemptsUsed, at: now))
+            return
+        }
+        if failure.failureClass == .keyRejected && keys[flight.key].isRefreshable
+            && effects.staleSecrets.contains(keys[flight.key].name)
+        {
+            effects.settlements.append(
+                settlement(
+                    of: flight, .failure(failure), .retry(at: now), "key_rejected: waits for the key's new secret",
+                    flight.ticket.attemptsUsed, at: now))
+            return
+        }
+        let policy = classes[state.classIndex].policy
+        let isUnwell = keys[flight.key].breaker.isTripped
+        let used = flight.ticket.attemptsUsed + (JobLadder.usesAttempt(failure, isKeyUnwell: isUnwell) ? 1 : 0)
+        var ladder = ladders[job] ?? JobLadder()
+        let world = JobLadder.Circumstances(
+            key: flight.key,
+            hasOtherKey: hasKey(for: state, model: ladder.modelIndex, besides: flight.key, ladder, at: now),
+            hasNextModel: (ladder.modelIndex + 1..<max(ladder.modelIndex + 1, state.chain.count)).contains {
+                hasKey(for: state, model: $0, besides: nil, JobLadder(), at: now)
+            },
+            recovery: recovery(of: flight.key, after: failure, at: now), isKeyUnwell: isUnwell, attemptsUsed: used)
+        let (disposition, reason) = ladder.next(after: failure, policy: policy, in: world, at: now, using: &generator)
+        switch disposition {
+        case .complete, .park, .fail: ladders[job] = nil
+        default: ladders[job] = ladder
+        }
+        effects.settlements.append(
+            settlement(of: flight, .failure(failure), disposition, reason, used, at: now))
+    }
+
+    /// Whether some key that is not known to be useless could serve the flow with a model of its chain.
+    private func hasKey(
+        for state: FlowState, model index: Int, besides excluded: Int?, _ ladder: JobLadder, at now: Timestamp
+    ) -> Bool {
+        guard index < state.chain.count else { return false }
+        return classes[state.classIndex].candidates.contains { key in
+            guard key != excluded, (ladder.avoided[key] ?? .distantPast) <= now else { return false }
+            guard let model = keys[key].descriptor.models.providerModel(for: state.chain[index]) else { return false }
+            if keys[key].missingModels[model] != nil || keys[key].isPaused { return false }
+            switch keys[key].health {
+            case .ok: return true
+            case .rejected: return false
+            case .exhausted(let until, _): return until <= now
+            }
+        }
+    }
+
+    /// When a key that failed is expected to serve again.
+    private func recovery(of key: Int, after failure: Failure, at now: Timestamp) -> Timestamp {
+        switch failure.failureClass {
+        case .rateLimited:
+            let pool = keys[key].pool.map { pools[$0].blockedUntil } ?? .distantPast
+            return max(keys[key].limiter.blockedUntil, pool, now + .milliseconds(100))
+        case .quotaExhausted:
+            if case .exhausted(let until, _) = keys[key].health { return until }
+            return now + .hours(1)
+        case .keyRejected, .modelUnavailable: return now + .days(1)
+        case .overloaded, .unavailable, .timedOut, .unknownOutcome:
+            return max(keys[key].breaker.opensAt, now + .seconds(5))
+        case .invalidRequest, .refused, .invalidOutput: return now + .seconds(1)
+        }
+    }
+}

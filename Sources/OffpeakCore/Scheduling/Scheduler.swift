@@ -1,0 +1,180 @@
+/// Decides which job goes when and through which key, and what becomes of it afterwards: a pure state machine.
+///
+/// It holds what is in flight, a page of ready jobs per flow, and the limits of all keys. It reads no clock, draws no
+/// randomness of its own, and never depends on the order of a dictionary, so the same events give the same decisions.
+package struct Scheduler: Sendable {
+    var keys: [KeyState]
+    var pools: [AccountLimiter]
+    let poolNames: [String]
+    var classes: [ClassState]
+    var flows: [FlowID: FlowState] = [:]
+    var flights: [JobID: Flight] = [:]
+    var ladders: [JobID: JobLadder] = [:]
+    var isDraining = false
+    var dayEnds = Timestamp.distantFuture
+    var generator: SeededGenerator
+
+    /// Everything that does not change during a run. `classes` come with the keys that each may use, in order, as
+    /// names; that a class admits a key is checked again here, whatever the caller says.
+    package init(
+        keys: [KeyDescriptor], pools: [PoolDescriptor], classes: [(policy: ClassPolicy, keys: [String])],
+        refreshableKeys: Set<String> = [], seed: UInt64
+    ) {
+        poolNames = pools.map(\.name)
+        self.pools = pools.map {
+            AccountLimiter(limits: $0.limits, limitModel: .sliding, isPool: true, isCareful: false)
+        }
+        let names = poolNames
+        self.keys = keys.map { key in
+            let pool = key.pool.flatMap { names.firstIndex(of: $0) }
+            let poolLimits = pool.map { pools[$0].limits } ?? Limits()
+            var own = key.limits
+            own.concurrent = own.concurrent ?? poolLimits.concurrent
+            let limiter = AccountLimiter(
+                limits: own, limitModel: key.limitModel, isPool: false, isCareful: own.isEmpty && poolLimits.isEmpty)
+            var state = KeyState(descriptor: key, pool: pool, limiter: limiter)
+            state.isRefreshable = refreshableKeys.contains(key.name)
+            return state
+        }
+        self.classes = classes.map { entry in
+            let candidates = entry.keys.compactMap { name in
+                keys.firstIndex { $0.name == name && $0.enabled && entry.policy.admits($0) }
+            }
+            return ClassState(policy: entry.policy, candidates: candidates)
+        }
+        generator = SeededGenerator(seed: seed)
+    }
+
+    /// Takes one event and adds what it leads to. Call `dispatch` after the events of a turn.
+    package mutating func handle(_ event: SchedulerEvent, at now: Timestamp, into effects: inout SchedulerEffects) {
+        switch event {
+        case .flowsChanged(let open): replaceFlows(open, into: &effects)
+        case .fetched(let id, let tickets, let isAll): fetched(id, tickets, isAll: isAll)
+        case .promoted(let ids): for id in ids { flows[id]?.mayHaveMore = true; fetch(id, into: &effects) }
+        case .refused(let jobs): for job in jobs { neverLeft(job) }
+        case .finished(let ended): for one in ended { finish(one.job, one.report, at: now, into: &effects) }
+        case .windowChanged(let name, let isOpen, let until):
+            for i in classes.indices where classes[i].policy.name == name {
+                classes[i].isOpen = isOpen
+                classes[i].windowTurns = until
+            }
+        case .dayStarted(let used, let ends): startDay(used, ends: ends)
+        case .pausesChanged(let pausedClasses, let pausedKeys):
+            for i in classes.indices { classes[i].isPaused = pausedClasses.contains(classes[i].policy.name) }
+            for i in keys.indices { keys[i].isPaused = pausedKeys.contains(keys[i].name) }
+        case .secretChanged(let key):
+            for i in keys.indices where keys[i].name == key { keys[i].health = .ok }
+        case .drain: isDraining = true
+        case .tick: break
+        }
+    }
+
+    // MARK: Flows
+
+    private mutating func replaceFlows(_ open: [Flow], into effects: inout SchedulerEffects) {
+        var kept: [FlowID: FlowState] = [:]
+        for i in classes.indices { classes[i].flows = [] }
+        for flow in open {
+            guard let classIndex = classes.firstIndex(where: { $0.policy.name == flow.className }) else { continue }
+            let chain = classes[classIndex].policy.models[flow.model] ?? [flow.model]
+            var state = flows[flow.id] ?? FlowState(flow: flow, classIndex: classIndex, chain: chain)
+            state.flow = flow
+            // Another process changed the queue: what was read of it may be old.
+            state.mayHaveMore = true
+            kept[flow.id] = state
+            if classes[classIndex].flows.isEmpty { activate(classIndex) }
+            classes[classIndex].flows.append(flow.id)
+        }
+        flows = kept
+        for i in classes.indices {
+            let policy = classes[i].policy
+            classes[i].flows.sort { a, b in
+                let (x, y) = (kept[a]!.flow, kept[b]!.flow)
+                let (p, q) = (x.priority ?? policy.priority, y.priority ?? policy.priority)
+                if p != q { return p > q }
+                let (d, e) = (x.deadline ?? .distantFuture, y.deadline ?? .distantFuture)
+                return d != e ? d < e : x.id < y.id
+            }
+        }
+        for flow in open { fetch(flow.id, into: &effects) }
+    }
+
+    /// A class that had nothing to do does not get credit for the time: it starts level with the busy ones.
+    private mutating func activate(_ index: Int) {
+        let busy = classes.indices.filter { $0 != index && !classes[$0].flows.isEmpty }
+        guard let least = busy.map({ classes[$0].served }).min() else { return }
+        classes[index].served = max(classes[index].served, least)
+    }
+
+    mutating func fetch(_ id: FlowID, into effects: inout SchedulerEffects) {
+        guard var state = flows[id], state.mayHaveMore, !state.isFetching else { return }
+        state.isFetching = true
+        flows[id] = state
+        effects.fetches.append(id)
+    }
+
+    private mutating func fetched(_ id: FlowID, _ tickets: [JobTicket], isAll: Bool) {
+        guard flows[id] != nil else { return }
+        flows[id]!.isFetching = false
+        flows[id]!.mayHaveMore = !isAll
+        // What is in flight here but not yet begun in the queue still shows as ready there.
+        flows[id]!.tickets = tickets.reversed().filter { flights[$0.id] == nil }
+    }
+
+    private mutating func neverLeft(_ job: JobID) {
+        guard let flight = flights.removeValue(forKey: job) else { return }
+        keys[flight.key].limiter.release(flight.keySequence, tokens: flight.reserved)
+        if let pool = keys[flight.key].pool { pools[pool].release(flight.poolSequence, tokens: flight.reserved) }
+        keys[flight.key].breaker.inconclusive()
+    }
+
+    // MARK: Restart
+
+    /// Requests that earlier runs sent and that limits may still count; call before the first dispatch, in order.
+    package mutating func recall(key name: String, countedAt: Timestamp, tokens: Int) {
+        guard let i = keys.firstIndex(where: { $0.name == name }) else { return }
+        keys[i].limiter.recall(countedAt: countedAt, tokens: tokens)
+        if let pool = keys[i].pool { pools[pool].recall(countedAt: countedAt, tokens: tokens) }
+    }
+
+    /// What an earlier run learned of a key. Rejections are not recalled: the secret may have been mended since.
+    package mutating func recall(_ memory: KeyMemory, at now: Timestamp) {
+        guard let i = keys.firstIndex(where: { $0.name == memory.key }) else { return }
+        keys[i].limiter.recall(memory)
+        if memory.health == "exhausted", let until = memory.blockedUntil, until > now {
+            keys[i].health = .exhausted(until: until, reason: memory.reason)
+        }
+    }
+
+    private mutating func startDay(_ used: [String: (requests: Int, tokens: Int)], ends: Timestamp) {
+        dayEnds = ends
+        for i in keys.indices {
+            let own = used[keys[i].name] ?? (0, 0)
+            keys[i].limiter.startDay(requests: own.requests, tokens: own.tokens, ends: ends)
+        }
+        for p in pools.indices {
+            var sum = (requests: 0, tokens: 0)
+            for key in keys where key.pool == p {
+                sum.requests += used[key.name]?.requests ?? 0
+                sum.tokens += used[key.name]?.tokens ?? 0
+            }
+            pools[p].startDay(requests: sum.requests, tokens: sum.tokens, ends: ends)
+        }
+    }
+
+    // MARK: Looking in
+
+    /// Attempts begun and not yet ended.
+    package var inFlightCount: Int { flights.count }
+
+    /// Whether the scheduler works on this job now.
+    package func isInFlight(_ job: JobID) -> Bool { flights[job] != nil }
+
+    /// Keys with what they do now, for the progress display.
+    package var keyLoads: [(key: String, inFlight: Int, allowed: Int)] {
+        keys.map { ($0.name, $0.limiter.inFlight, $0.limiter.concurrency.allowed) }
+    }
+
+    /// Whether any flow has a job in memory that could be sent once there is room.
+    package var hasReadyJobs: Bool { flows.values.contains { !$0.tickets.isEmpty } }
+}

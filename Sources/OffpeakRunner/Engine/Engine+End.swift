@@ -1,0 +1,77 @@
+import OffpeakCore
+import OffpeakStore
+
+extension Engine {
+    /// Whether the run is over.
+    func end(at now: Timestamp) -> RunEnd? {
+        guard scheduler.inFlightCount == 0, !isStoring, pending.isQuiet, hasView, failure == nil else { return nil }
+        if let cause = drainCause { return summary(cause) }
+        let left = flows.values.filter { $0.counts.ready + $0.counts.scheduled > 0 }
+        if !options.watch {
+            if isFresh, left.isEmpty { return summary(.finished) }
+            if options.noWait, isFresh, isAllDeferred(left, at: now) { return summary(.workLeft) }
+        }
+        if !isFresh && !scheduler.hasReadyJobs { askAgain() }
+        return nil
+    }
+
+    /// The counts were read after the last change that we made.
+    private var isFresh: Bool { !viewIsStale }
+
+    /// Nothing can go now, and nothing will within the normal pace of a minute's limit.
+    private func isAllDeferred(_ left: [FlowStatus], at now: Timestamp) -> Bool {
+        let soon = now + RunOptions.longestPace
+        return left.allSatisfy { status in
+            if status.counts.scheduled > 0, let due = status.nextDue, due <= soon { return false }
+            if status.counts.ready == 0 { return true }
+            if configuration.policy(of: status.flow.className) == nil { return true }
+            guard let hold = scheduler.hold(on: status.flow.id) else { return false }
+            return hold.until.map { $0 > soon } ?? true
+        }
+    }
+
+    private func askAgain() {
+        pending.refreshes = true
+        pending.forcesRefresh = true
+    }
+
+    private func summary(_ cause: RunEnd.Cause) -> RunEnd {
+        var end = RunEnd(cause: cause)
+        end.succeeded = snapshot.succeeded
+        end.failed = snapshot.failed
+        end.parked = snapshot.parked
+        end.waiting = flows.values.reduce(0) { $0 + $1.counts.ready + $1.counts.scheduled }
+        return end
+    }
+
+    /// Tells the display how things stand.
+    func publish(at now: Timestamp) {
+        snapshot.now = now
+        snapshot.inFlight = scheduler.inFlightCount
+        snapshot.milliPerSecond = rates.milliPerSecond(at: now)
+        onProgress(snapshot)
+    }
+}
+
+/// Answers a second, over the last ten seconds.
+struct RateMeter {
+    private var seconds: [(second: Int64, count: Int)] = []
+
+    mutating func count(at now: Timestamp) {
+        let second = now.milliseconds / 1_000
+        if seconds.last?.second == second {
+            seconds[seconds.count - 1].count += 1
+        } else {
+            seconds.append((second, 1))
+            seconds.removeAll { $0.second <= second - 11 }
+        }
+    }
+
+    /// The rate over the last ten whole seconds, in thousandths of an answer a second.
+    func milliPerSecond(at now: Timestamp) -> Int {
+        let second = now.milliseconds / 1_000
+        let recent = seconds.filter { $0.second < second && $0.second >= second - 10 }
+        guard let first = recent.first else { return 0 }
+        return recent.reduce(0) { $0 + $1.count } * 1_000 / Int(second - first.second)
+    }
+}

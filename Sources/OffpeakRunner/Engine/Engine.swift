@@ -1,0 +1,284 @@
+import Foundation
+import OffpeakConfiguration
+import OffpeakCore
+import OffpeakProviders
+import OffpeakStore
+
+/// Runs a queue: feeds the scheduler events and performs its effects, until the work or the run is done.
+///
+/// One thread (the caller's) owns the scheduler. Transactions and the network have threads of their own and answer by
+/// mail, so nothing here ever waits for a disk or a provider.
+package final class Engine {
+    enum Mail: Sendable {
+        case completed([HTTPCompletion])
+        case stored(StoreReply)
+        case secretLoaded(key: String, Result<Secret, SecretProblem>)
+        case drain(hard: Bool)
+    }
+
+    /// What an answer is read against.
+    struct Dispatch {
+        let key: Int
+        let expectation: JobExpectation
+    }
+
+    let configuration: Configuration
+    let options: RunOptions
+    let clock: RunnerClock
+    let mail = Mailbox<Mail>()
+    let worker: StoreWorker
+    var transport: (any HTTPTransport)!
+    var scheduler: Scheduler
+    var pending = PendingTick()
+    var isStoring = false
+    /// The starts of the transaction that is under way.
+    var beginning: [JobID: AttemptStart] = [:]
+    var dispatched: [JobID: Dispatch] = [:]
+    var flows: [FlowID: FlowStatus] = [:]
+    var nextDue: Timestamp?
+    var calendar: RunCalendar
+    var secrets: KeyRing
+    var snapshot: RunSnapshot
+    var rates = RateMeter()
+    var drainCause: RunEnd.Cause?
+    var failure: StoreError?
+    var lastRefresh = Timestamp.distantPast
+    var hasView = false
+    var touchedBatches: Set<BatchID> = []
+    let onProgress: (RunSnapshot) -> Void
+    let onNote: (String) -> Void
+
+    /// `queue` must hold the run lock and is used by the engine alone from here on. `makeTransport` gets the function
+    /// that takes the completions.
+    package init(
+        configuration: Configuration, secrets: KeyRing, queue: SQLiteQueue, options: RunOptions, clock: RunnerClock,
+        makeTransport: (@escaping @Sendable ([HTTPCompletion]) -> Void) throws -> any HTTPTransport,
+        onProgress: @escaping (RunSnapshot) -> Void, onNote: @escaping (String) -> Void
+    ) throws {
+        self.configuration = configuration
+        self.secrets = secrets
+        self.options = options
+        self.clock = clock
+        self.onProgress = onProgress
+        self.onNote = onNote
+        let now = clock.now
+        snapshot = RunSnapshot(now: now, started: now)
+        calendar = RunCalendar(configuration: configuration, clock: clock)
+        scheduler = Scheduler(
+            keys: configuration.keys, pools: configuration.pools,
+            classes: configuration.classes.map { policy in (policy, configuration.keys(for: policy).map(\.name)) },
+            refreshableKeys: secrets.refreshable, seed: options.seed)
+        try Recovery.perform(on: queue, scheduler: &scheduler, calendar: calendar, clock: clock, note: onNote)
+        let mail = mail
+        worker = StoreWorker(queue: queue) { mail.post(.stored($0)) }
+        transport = try makeTransport { mail.post(.completed($0)) }
+    }
+
+    /// Asks for an end from another thread: a soft one lets what is in flight finish, a hard one cancels it.
+    package var stopper: @Sendable (_ hard: Bool) -> Void {
+        let mail = mail
+        return { mail.post(.drain(hard: $0)) }
+    }
+
+    /// Works until the end. Throws only when the queue can no longer record outcomes.
+    package func run() throws -> RunEnd {
+        defer {
+            transport.stop()
+            worker.stop()
+        }
+        var effects = SchedulerEffects()
+        for event in calendar.events(at: clock.now) { scheduler.handle(event, at: clock.now, into: &effects) }
+        pending.refreshes = true
+        pending.forcesRefresh = true
+        while true {
+            let now = clock.now
+            tend(at: now, into: &effects)
+            if hasView { scheduler.dispatch(at: now, into: &effects) }
+            let wake = effects.wakeAt
+            perform(&effects, at: now)
+            if let end = end(at: now) { return end }
+            if let failure, scheduler.inFlightCount == 0, !isStoring { throw failure }
+            publish(at: now)
+            for message in mail.take(within: patience(wake, at: now)) { receive(message, into: &effects) }
+        }
+    }
+
+    // MARK: Events
+
+    private func receive(_ message: Mail, into effects: inout SchedulerEffects) {
+        let now = clock.now
+        switch message {
+        case .completed(let completions):
+            let ended = completions.compactMap { report(of: $0) }
+            for (_, report) in ended { count(report) }
+            scheduler.handle(.finished(ended), at: now, into: &effects)
+        case .stored(let reply): stored(reply, at: now, into: &effects)
+        case .secretLoaded(let key, let result): secretLoaded(key, result, at: now, into: &effects)
+        case .drain(let hard): drain(.stopped, hard: hard, at: now, into: &effects)
+        }
+    }
+
+    func drain(_ cause: RunEnd.Cause, hard: Bool, at now: Timestamp, into effects: inout SchedulerEffects) {
+        drainCause = drainCause ?? cause
+        if cause == .stopped { drainCause = .stopped }
+        snapshot.isDraining = true
+        scheduler.handle(.drain, at: now, into: &effects)
+        if hard { transport.cancelAll() }
+    }
+
+    private func report(of completion: HTTPCompletion) -> (job: JobID, report: AttemptReport)? {
+        let job = JobID(completion.id)
+        guard let dispatch = dispatched.removeValue(forKey: job) else { return nil }
+        let provider = configuration.provider(of: configuration.keys[dispatch.key])
+        let report = provider.kind.adapter.report(
+            for: completion.exchange, job: dispatch.expectation, provider: provider,
+            secret: secrets.secret(of: configuration.keys[dispatch.key].name))
+        return (job, report)
+    }
+
+    private func count(_ report: AttemptReport) {
+        switch report.outcome {
+        case .success(let answer): snapshot.usage = snapshot.usage + answer.usage
+        case .failure(let failure):
+            snapshot.usage = snapshot.usage + failure.usage
+            if failure.failureClass == .rateLimited { snapshot.rateLimited += 1 }
+        }
+        rates.count(at: clock.now)
+    }
+
+    // MARK: Time
+
+    /// Whatever the time asks for: days and windows, jobs that are due, other processes' changes, the run's own end.
+    private func tend(at now: Timestamp, into effects: inout SchedulerEffects) {
+        for event in calendar.due(at: now) { scheduler.handle(event, at: now, into: &effects) }
+        for key in secrets.dueForRefresh(at: now) { loadSecret(key) }
+        if let due = nextDue, due <= now {
+            nextDue = nil
+            pending.promotes = true
+        }
+        if now - lastRefresh >= .seconds(1) {
+            lastRefresh = now
+            pending.refreshes = true
+        }
+        if let until = options.until, now >= until, drainCause == nil {
+            drain(.workLeft, hard: false, at: now, into: &effects)
+        }
+    }
+
+    /// How long to wait for mail, in milliseconds.
+    private func patience(_ wake: Timestamp?, at now: Timestamp) -> Int {
+        var until = now + .seconds(1)
+        for moment in [wake, nextDue, options.until, calendar.nextTurn].compactMap({ $0 }) { until = min(until, moment) }
+        return Int(max(1, (until - now).milliseconds))
+    }
+
+    // MARK: Effects
+
+    private func perform(_ effects: inout SchedulerEffects, at now: Timestamp) {
+        for key in effects.staleSecrets { loadSecret(key) }
+        pending.add(effects)
+        for settlement in effects.settlements { note(settlement) }
+        effects = SchedulerEffects()
+        guard !isStoring, !pending.isEmpty, failure == nil else { return }
+        // A look for other processes' changes alone need not hurry, and costs no transaction.
+        isStoring = true
+        beginning = Dictionary(uniqueKeysWithValues: pending.starts.map { ($0.job, $0) })
+        worker.perform(pending, at: now, day: calendar.day)
+        pending = PendingTick()
+    }
+
+    private func note(_ settlement: Settlement) {
+        if let flow = flows[settlement.flow] { touchedBatches.insert(flow.flow.batch) }
+        switch settlement.disposition {
+        case .complete: snapshot.succeeded += 1
+        case .fail: snapshot.failed += 1
+        case .park: snapshot.parked += 1
+        case .retry(let at), .defer(let at):
+            snapshot.retried += 1
+            nextDue = min(nextDue ?? at, at)
+        case .nextKey, .nextModel: snapshot.retried += 1
+        }
+    }
+
+    private func stored(_ reply: StoreReply, at now: Timestamp, into effects: inout SchedulerEffects) {
+        isStoring = false
+        if let failure = reply.failure {
+            self.failure = failure
+            drain(.stopped, hard: false, at: now, into: &effects)
+        }
+        send(reply.begun)
+        beginning = [:]
+        if !reply.refused.isEmpty { scheduler.handle(.refused(reply.refused), at: now, into: &effects) }
+        for page in reply.fetched {
+            scheduler.handle(.fetched(page.flow, page.tickets, isAll: page.isAll), at: now, into: &effects)
+        }
+        if !reply.promoted.isEmpty { scheduler.handle(.promoted(reply.promoted), at: now, into: &effects) }
+        snapshot.parked += reply.parked
+        if let due = reply.nextDue { nextDue = min(nextDue ?? due, due) }
+        if let view = reply.refresh { take(view, at: now, into: &effects) }
+    }
+
+    private func take(_ view: QueueView, at now: Timestamp, into effects: inout SchedulerEffects) {
+        hasView = true
+        flows = [:]
+        var open: [Flow] = []
+        (snapshot.waiting, snapshot.deferred, snapshot.deferredUntil, snapshot.deferredReason) = (0, 0, nil, nil)
+        for status in view.flows where options.className == nil || status.flow.className == options.className {
+            flows[status.flow.id] = status
+            open.append(status.flow)
+            snapshot.waiting += status.counts.ready + status.counts.scheduled
+            guard let hold = status.hold else { continue }
+            snapshot.deferred += status.counts.ready
+            if let until = hold.until, until < snapshot.deferredUntil ?? .distantFuture {
+                (snapshot.deferredUntil, snapshot.deferredReason) = (until, hold.reason)
+            }
+        }
+        let known = Set(configuration.classes.map(\.name))
+        for flow in open where !known.contains(flow.className) && !touchedBatches.contains(flow.batch) {
+            onNote("batch b\(flow.batch) has jobs of class \(flow.className), which the configuration does not have: they wait")
+            touchedBatches.insert(flow.batch)
+        }
+        scheduler.handle(.pausesChanged(classes: view.pauses.classes, keys: view.pauses.keys), at: now, into: &effects)
+        scheduler.handle(.flowsChanged(open), at: now, into: &effects)
+    }
+
+    /// The attempts are durable: now their bytes may leave.
+    private func send(_ begun: [BegunJob]) {
+        var requests: [(id: UInt64, request: HTTPRequest)] = []
+        requests.reserveCapacity(begun.count)
+        for job in begun {
+            guard let start = beginning[job.id], let status = flows[start.flow],
+                let key = configuration.keys.firstIndex(where: { $0.name == start.key })
+            else { continue }
+            let provider = configuration.provider(of: configuration.keys[key])
+            let adapter = provider.kind.adapter
+            let endpoint = status.flow.endpoint
+            let timeout = configuration.policy(of: status.flow.className)?.timeout ?? .minutes(10)
+            dispatched[job.id] = Dispatch(key: key, expectation: adapter.expectation(endpoint: endpoint, body: job.body))
+            let request = adapter.request(
+                endpoint: endpoint, body: job.body, model: start.model, secret: secrets.secret(of: start.key),
+                provider: provider, timeout: timeout)
+            requests.append((UInt64(job.id), request))
+        }
+        if !requests.isEmpty { transport.send(requests) }
+    }
+
+    // MARK: Secrets
+
+    private func loadSecret(_ key: String) {
+        let mail = mail
+        secrets.load(key) { mail.post(.secretLoaded(key: key, $0)) }
+    }
+
+    private func secretLoaded(
+        _ key: String, _ result: Result<Secret, SecretProblem>, at now: Timestamp, into effects: inout SchedulerEffects
+    ) {
+        switch result {
+        case .success(let secret):
+            if secrets.replace(key, with: secret, at: now) {
+                scheduler.handle(.secretChanged(key: key), at: now, into: &effects)
+            }
+        case .failure(let problem): onNote("key \(key): its secret could not be loaded again: \(problem.message)")
+        }
+    }
+}

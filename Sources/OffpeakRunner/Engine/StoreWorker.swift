@@ -1,0 +1,65 @@
+import Foundation
+import OffpeakCore
+import OffpeakStore
+
+/// What a transaction answered.
+struct StoreReply: Sendable {
+    var begun: [BegunJob] = []
+    var refused: [JobID] = []
+    var promoted: [FlowID] = []
+    var fetched: [(flow: FlowID, tickets: [JobTicket], isAll: Bool)] = []
+    /// Jobs parked with their flows.
+    var parked = 0
+    /// When the next scheduled job is due.
+    var nextDue: Timestamp?
+    /// The open flows and pauses, if they were asked for and have changed.
+    var refresh: QueueView?
+    /// Bought answers that could not be recorded; they are in the spill file, and the run must end.
+    var failure: StoreError?
+}
+
+/// The queue as it stands besides the jobs themselves.
+struct QueueView: Sendable {
+    var flows: [FlowStatus]
+    var pauses: Pauses
+}
+
+/// Performs the engine's transactions on a thread of its own, since a commit blocks: one at a time, in order.
+final class StoreWorker: Sendable {
+    enum Request: Sendable {
+        case perform(PendingTick, at: Timestamp, day: Int)
+        /// The engine is done.
+        case stop
+    }
+
+    private let requests = Mailbox<Request>()
+    private let stopped = DispatchSemaphore(value: 0)
+
+    /// `queue` is used by this worker's thread only from here on, until `stop` returns.
+    init(queue: SQLiteQueue, reply: @escaping @Sendable (StoreReply) -> Void) {
+        let requests = requests
+        let stopped = stopped
+        let work = StoreWork(queue: queue)
+        let thread = Thread {
+            loop: while true {
+                for request in requests.take(within: nil) {
+                    switch request {
+                    case .perform(let tick, let now, let day): reply(work.perform(tick, at: now, day: day))
+                    case .stop: break loop
+                    }
+                }
+            }
+            stopped.signal()
+        }
+        thread.name = "offpeak-store"
+        thread.stackSize = 4 << 20
+        thread.start()
+    }
+
+    func perform(_ tick: PendingTick, at now: Timestamp, day: Int) { requests.post(.perform(tick, at: now, day: day)) }
+
+    func stop() {
+        requests.post(.stop)
+        stopped.wait()
+    }
+}

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Installs what the tests need, then formats (check only), builds and tests everything. One command, from a fresh clone.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. Examples/setup/tools.sh
+
+need_swift
+need /usr/include/sqlite3.h libsqlite3-dev
+need /usr/lib/x86_64-linux-gnu/libcurl.so.4 libcurl4
+need nginx nginx-light
+need openssl openssl
+need sqlite3 sqlite3
+need python3 python3
+install_missing
+
+step() { printf '\n== %s\n' "$*"; }
+
+step "format"
+swift format lint --strict --recursive Sources Tests Package.swift
+
+step "build"
+swift build --build-tests
+swift build -c release --product offpeak
+
+step "test"
+OFFPEAK_BINARY="$(swift build -c release --show-bin-path)/offpeak" swift test --skip-build --parallel
