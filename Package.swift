@@ -24,6 +24,8 @@ let package = Package(
         // C: the two libraries that we drive directly.
         .target(name: "CSQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
         .target(name: "CCurl", linkerSettings: [.linkedLibrary(":libcurl.so.4")]),
+        // Headers only: epoll, which Swift's Glibc module leaves out.
+        .systemLibrary(name: "CEpoll"),
 
         // Pure: standard library only.
         library("OffpeakCore"),
@@ -34,8 +36,8 @@ let package = Package(
         library("OffpeakStore", ["OffpeakCore", "CSQLite"]),
         library("OffpeakTransport", ["OffpeakProviders", "CCurl"]),
         library("OffpeakConfiguration", ["OffpeakCore", "OffpeakProviders"]),
-        library("HTTPServer"),
-        library("OffpeakRehearsal", ["HTTPServer", "JSONLines", "OffpeakConfiguration"]),
+        library("HTTPServer", ["CEpoll"]),
+        library("OffpeakRehearsal", ["HTTPServer", "JSONLines", "OffpeakConfiguration", "OffpeakCore"]),
         library(
             "OffpeakRunner",
             ["OffpeakCore", "JSONLines", "OffpeakStore", "OffpeakProviders", "OffpeakConfiguration"]),
@@ -55,7 +57,7 @@ let package = Package(
         tests("OffpeakStoreTests", ["OffpeakStore", "OffpeakCore", "CSQLite"]),
         tests("OffpeakTransportTests", ["OffpeakTransport", "OffpeakProviders", "OffpeakCore"]),
         tests("OffpeakConfigurationTests", ["OffpeakConfiguration", "OffpeakProviders", "OffpeakCore"]),
-        tests("OffpeakRehearsalTests", ["OffpeakRehearsal", "HTTPServer", "JSONLines"]),
+        tests("OffpeakRehearsalTests", ["OffpeakRehearsal", "HTTPServer", "JSONLines", "OffpeakConfiguration"]),
         tests("SimulationTests", ["OffpeakSimulator", "OffpeakCore"]),
         tests("CommandTests", ["OffpeakCommands", "OffpeakStore", "OffpeakCore"]),
         tests("TidyTests", []),
