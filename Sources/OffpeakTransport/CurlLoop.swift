@@ -1,4 +1,5 @@
 import CCurl
+import CEpoll
 import Glibc
 import OffpeakProviders
 
@@ -22,7 +23,7 @@ final class CurlLoop {
         self.options = options
         self.bell = bell
         self.deliver = deliver
-        epoll = epoll_create1(Int32(EPOLL_CLOEXEC.rawValue))
+        epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         guard epoll >= 0, let multi = curl_multi_init() else { return nil }
         self.multi = multi
         var event = epoll_event(events: EPOLLIN.rawValue, data: epoll_data_t(fd: bell))
@@ -31,15 +32,19 @@ final class CurlLoop {
         _ = offpeak_curl_multi_set_long(multi, Int32(CURLMOPT_PIPELINING), Int(CURLPIPE_MULTIPLEX))
         _ = offpeak_curl_multi_set_long(multi, Int32(CURLMOPT_MAX_CONCURRENT_STREAMS), 100)
         _ = offpeak_curl_multi_set_long(multi, Int32(CURLMOPT_MAXCONNECTS), max(16, options.expectedConcurrency))
-        _ = offpeak_curl_multi_set_socket(multi, { _, socket, what, me, _ in
-            Unmanaged<CurlLoop>.fromOpaque(me!).takeUnretainedValue().watch(socket, what)
-            return 0
-        }, me)
-        _ = offpeak_curl_multi_set_timer(multi, { _, milliseconds, me in
-            let loop = Unmanaged<CurlLoop>.fromOpaque(me!).takeUnretainedValue()
-            loop.timer = milliseconds < 0 ? nil : CurlLoop.now() + Int64(milliseconds)
-            return 0
-        }, me)
+        _ = offpeak_curl_multi_set_socket(
+            multi,
+            { _, socket, what, me, _ in
+                Unmanaged<CurlLoop>.fromOpaque(me!).takeUnretainedValue().watch(socket, what)
+                return 0
+            }, me)
+        _ = offpeak_curl_multi_set_timer(
+            multi,
+            { _, milliseconds, me in
+                let loop = Unmanaged<CurlLoop>.fromOpaque(me!).takeUnretainedValue()
+                loop.timer = milliseconds < 0 ? nil : CurlLoop.now() + Int64(milliseconds)
+                return 0
+            }, me)
     }
 
     deinit {
@@ -125,7 +130,9 @@ final class CurlLoop {
         case .malformed:
             return fail(id, .other, "the address is not a valid http or https URL")
         case .plain(let host) where !request.allowsInsecure:
-            return fail(id, .insecure, "plain http to \(host) would send the key unprotected; use https, or set `insecure: true`")
+            return fail(
+                id, .insecure,
+                "plain http to \(host) would send the key unprotected; use https, or set `insecure: true`")
         default: break
         }
         guard let transfer = idle.popLast() ?? Transfer(options: options) else {

@@ -1,4 +1,5 @@
 import CCurl
+import CEpoll
 import Dispatch
 import Glibc
 import OffpeakProviders
@@ -27,8 +28,10 @@ package final class CurlTransport: HTTPTransport {
     ) throws(TransportStartFailure) {
         signal(SIGPIPE, SIG_IGN)
         curl_global_init(3)
-        bell = eventfd(0, Int32(EFD_NONBLOCK.rawValue | EFD_CLOEXEC.rawValue))
-        guard bell >= 0 else { throw TransportStartFailure(message: "no event descriptor: \(String(cString: strerror(errno)))") }
+        bell = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
+        guard bell >= 0 else {
+            throw TransportStartFailure(message: "no event descriptor: \(String(cString: strerror(errno)))")
+        }
         guard let loop = CurlLoop(options: options, bell: bell, deliver: deliver) else {
             close(bell)
             throw TransportStartFailure(message: "libcurl or epoll could not be set up")
@@ -44,7 +47,7 @@ package final class CurlTransport: HTTPTransport {
             }
             ended.signal()
         }
-        start.launch(name: "offpeak-network")
+        start.launch()
     }
 
     deinit { close(bell) }
@@ -85,15 +88,16 @@ private final class ThreadStart {
 
     init(_ body: @escaping () -> Void) { self.body = body }
 
-    func launch(name: String) {
+    func launch() {
         var thread = pthread_t()
         let me = Unmanaged.passRetained(self).toOpaque()
-        let failure = pthread_create(&thread, nil, { me in
-            Unmanaged<ThreadStart>.fromOpaque(me!).takeRetainedValue().body()
-            return nil
-        }, me)
+        let failure = pthread_create(
+            &thread, nil,
+            { me in
+                Unmanaged<ThreadStart>.fromOpaque(me!).takeRetainedValue().body()
+                return nil
+            }, me)
         precondition(failure == 0, "a thread must be available at start")
-        pthread_setname_np(thread, name)
         pthread_detach(thread)
     }
 }

@@ -153,7 +153,9 @@ final class Transfer {
 
     private func read(into buffer: UnsafeMutableRawBufferPointer) -> Int {
         let count = min(buffer.count, body.count - sentOfBody)
-        body.withUnsafeBytes { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[sentOfBody..<sentOfBody + count])) }
+        body.withUnsafeBytes {
+            buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[sentOfBody..<sentOfBody + count]))
+        }
         sentOfBody += count
         return count
     }

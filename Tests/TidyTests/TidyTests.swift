@@ -9,13 +9,13 @@ import Testing
         "JSONLines": [],
         "OffpeakProviders": ["OffpeakCore", "JSONLines"],
         "OffpeakStore": ["OffpeakCore", "CSQLite", "Glibc"],
-        "OffpeakTransport": ["OffpeakProviders", "CCurl", "Glibc", "Dispatch", "Synchronization"],
+        "OffpeakTransport": ["OffpeakProviders", "CCurl", "CEpoll", "Glibc", "Dispatch", "Synchronization"],
         "OffpeakConfiguration": [
             "OffpeakCore", "OffpeakProviders", "Foundation", "Glibc", "Dispatch", "Synchronization",
         ],
-        "HTTPServer": ["Glibc", "Dispatch", "Synchronization"],
+        "HTTPServer": ["CEpoll", "Glibc", "Dispatch", "Synchronization"],
         "OffpeakRehearsal": [
-            "HTTPServer", "JSONLines", "OffpeakConfiguration", "Glibc", "Dispatch", "Synchronization",
+            "HTTPServer", "JSONLines", "OffpeakConfiguration", "OffpeakCore", "Glibc", "Dispatch", "Synchronization",
         ],
         "OffpeakSimulator": ["OffpeakCore"],
         "OffpeakRunner": [

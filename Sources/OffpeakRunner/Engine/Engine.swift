@@ -168,7 +168,9 @@ package final class Engine {
     /// How long to wait for mail, in milliseconds.
     private func patience(_ wake: Timestamp?, at now: Timestamp) -> Int {
         var until = now + .seconds(1)
-        for moment in [wake, nextDue, options.until, calendar.nextTurn].compactMap({ $0 }) { until = min(until, moment) }
+        for moment in [wake, nextDue, options.until, calendar.nextTurn].compactMap({ $0 }) {
+            until = min(until, moment)
+        }
         return Int(max(1, (until - now).milliseconds))
     }
 
@@ -235,7 +237,9 @@ package final class Engine {
         }
         let known = Set(configuration.classes.map(\.name))
         for flow in open where !known.contains(flow.className) && !touchedBatches.contains(flow.batch) {
-            onNote("batch b\(flow.batch) has jobs of class \(flow.className), which the configuration does not have: they wait")
+            onNote(
+                "batch b\(flow.batch) has jobs of class \(flow.className), which the configuration does not have: they wait"
+            )
             touchedBatches.insert(flow.batch)
         }
         scheduler.handle(.pausesChanged(classes: view.pauses.classes, keys: view.pauses.keys), at: now, into: &effects)
@@ -254,7 +258,8 @@ package final class Engine {
             let adapter = provider.kind.adapter
             let endpoint = status.flow.endpoint
             let timeout = configuration.policy(of: status.flow.className)?.timeout ?? .minutes(10)
-            dispatched[job.id] = Dispatch(key: key, expectation: adapter.expectation(endpoint: endpoint, body: job.body))
+            dispatched[job.id] = Dispatch(
+                key: key, expectation: adapter.expectation(endpoint: endpoint, body: job.body))
             let request = adapter.request(
                 endpoint: endpoint, body: job.body, model: start.model, secret: secrets.secret(of: start.key),
                 provider: provider, timeout: timeout)
