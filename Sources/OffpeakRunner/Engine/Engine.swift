@@ -44,6 +44,8 @@ package final class Engine {
     var failure: StoreError?
     var lastRefresh = Timestamp.distantPast
     var hasView = false
+    /// Our own transactions changed the counts since they were read.
+    var isViewStale = false
     var touchedBatches: Set<BatchID> = []
     let onProgress: (RunSnapshot) -> Void
     let onNote: (String) -> Void
@@ -184,6 +186,7 @@ package final class Engine {
         guard !isStoring, !pending.isEmpty, failure == nil else { return }
         // A look for other processes' changes alone need not hurry, and costs no transaction.
         isStoring = true
+        if pending.changesJobs { isViewStale = true }
         beginning = Dictionary(uniqueKeysWithValues: pending.starts.map { ($0.job, $0) })
         worker.perform(pending, at: now, day: calendar.day)
         pending = PendingTick()
@@ -222,6 +225,7 @@ package final class Engine {
 
     private func take(_ view: QueueView, at now: Timestamp, into effects: inout SchedulerEffects) {
         hasView = true
+        isViewStale = false
         flows = [:]
         var open: [Flow] = []
         (snapshot.waiting, snapshot.deferred, snapshot.deferredUntil, snapshot.deferredReason) = (0, 0, nil, nil)
@@ -243,7 +247,7 @@ package final class Engine {
             touchedBatches.insert(flow.batch)
         }
         scheduler.handle(.pausesChanged(classes: view.pauses.classes, keys: view.pauses.keys), at: now, into: &effects)
-        scheduler.handle(.flowsChanged(open), at: now, into: &effects)
+        scheduler.handle(.flowsChanged(open, foreign: view.isForeign), at: now, into: &effects)
     }
 
     /// The attempts are durable: now their bytes may leave.
