@@ -109,6 +109,12 @@ enum GlobalOptions {
         .flag("--help", "show this help"),
     ]
     static let short = ["-h": "--help", "-q": "--quiet", "-v": "--verbose"]
+
+    /// Whether a word is one of them, with or without `=value`.
+    static func isKnown(_ word: String) -> Bool {
+        let name = String(word.prefix { $0 != "=" })
+        return short[name] != nil || all.contains { $0.name == name }
+    }
 }
 
 /// Which known name was probably meant.
