@@ -14,6 +14,9 @@ package struct Scheduler: Sendable {
     var dayEnds = Timestamp.distantFuture
     var generator: SeededGenerator
 
+    /// Ready jobs of a flow that are read at once.
+    package static let pageSize = FlowState.page
+
     /// Everything that does not change during a run. `classes` come with the keys that each may use, in order, as
     /// names; that a class admits a key is checked again here, whatever the caller says.
     package init(

@@ -232,9 +232,9 @@ package final class Engine {
         for status in view.flows where options.className == nil || status.flow.className == options.className {
             flows[status.flow.id] = status
             open.append(status.flow)
-            snapshot.waiting += status.counts.ready + status.counts.scheduled
-            guard let hold = status.hold else { continue }
-            snapshot.deferred += status.counts.ready
+            snapshot.waiting += status.waiting
+            guard let hold = scheduler.hold(on: status.flow.id) else { continue }
+            snapshot.deferred += status.ready
             if let until = hold.until, until < snapshot.deferredUntil ?? .distantFuture {
                 (snapshot.deferredUntil, snapshot.deferredReason) = (until, hold.reason)
             }
@@ -251,23 +251,23 @@ package final class Engine {
     }
 
     /// The attempts are durable: now their bytes may leave.
-    private func send(_ begun: [BegunJob]) {
+    private func send(_ begun: [BegunAttempt]) {
         var requests: [(id: UInt64, request: HTTPRequest)] = []
         requests.reserveCapacity(begun.count)
         for job in begun {
-            guard let start = beginning[job.id], let status = flows[start.flow],
+            guard let start = beginning[job.job], let status = flows[start.flow],
                 let key = configuration.keys.firstIndex(where: { $0.name == start.key })
             else { continue }
             let provider = configuration.provider(of: configuration.keys[key])
             let adapter = provider.kind.adapter
             let endpoint = status.flow.endpoint
             let timeout = configuration.policy(of: status.flow.className)?.timeout ?? .minutes(10)
-            dispatched[job.id] = Dispatch(
+            dispatched[job.job] = Dispatch(
                 key: key, expectation: adapter.expectation(endpoint: endpoint, body: job.body))
             let request = adapter.request(
                 endpoint: endpoint, body: job.body, model: start.model, secret: secrets.secret(of: start.key),
                 provider: provider, timeout: timeout)
-            requests.append((UInt64(job.id), request))
+            requests.append((UInt64(job.job), request))
         }
         if !requests.isEmpty { transport.send(requests) }
     }

@@ -27,6 +27,19 @@ struct PendingTick: Sendable {
     /// Whether nothing in it is about jobs, so that a run may end without waiting for it.
     var isQuiet: Bool { !changesJobs && fetches.isEmpty && holds.isEmpty && memories.isEmpty && dayUse.isEmpty }
 
+    /// The part of it that the queue commits at once.
+    func tick(day: Int) -> Tick {
+        var tick = Tick()
+        tick.settlements = settlements
+        tick.starts = starts
+        tick.holds = holds.sorted { $0.key < $1.key }.map { FlowHold(flow: $0.key, hold: $0.value) }
+        tick.keyMemories = memories.values.sorted { $0.key < $1.key }
+        tick.dayUse = dayUse.sorted { $0.key < $1.key }.map {
+            KeyDayUse(key: $0.key, day: day, requests: $0.value.requests, tokens: $0.value.tokens)
+        }
+        return tick
+    }
+
     mutating func add(_ effects: SchedulerEffects) {
         settlements += effects.settlements
         starts += effects.starts

@@ -4,7 +4,7 @@ import OffpeakStore
 
 /// What a transaction answered.
 struct StoreReply: Sendable {
-    var begun: [BegunJob] = []
+    var begun: [BegunAttempt] = []
     var refused: [JobID] = []
     var promoted: [FlowID] = []
     var fetched: [(flow: FlowID, tickets: [JobTicket], isAll: Bool)] = []

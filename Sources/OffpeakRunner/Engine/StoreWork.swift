@@ -1,0 +1,91 @@
+import OffpeakCore
+import OffpeakStore
+
+/// What the store's thread does for one turn of the engine, and what it does when the disk fails.
+final class StoreWork: @unchecked Sendable {
+    // SAFETY: made on one thread and handed to the store's, which alone uses it from then on.
+    private let queue: SQLiteQueue
+    private var version: Int?
+    /// How often a failed transaction is tried again, a second apart: a full disk may be cleared meanwhile.
+    private static let tries = 30
+
+    init(queue: SQLiteQueue) { self.queue = queue }
+
+    func perform(_ pending: PendingTick, at now: Timestamp, day: Int) -> StoreReply {
+        var reply = StoreReply()
+        var tick = pending.tick(day: day)
+        do {
+            let result = try commit(&tick, at: now)
+            reply.begun = result.begun
+            reply.refused = result.refused
+            reply.promoted = result.promoted.map(\.flow)
+            for (flow, failure) in pending.parkings { reply.parked += try queue.park(flow: flow, failure: failure, at: now) }
+            for flow in Set(pending.fetches).sorted() {
+                let tickets = try queue.peek(flow: flow, limit: Scheduler.pageSize)
+                reply.fetched.append((flow, tickets, tickets.count < Scheduler.pageSize))
+            }
+            reply.nextDue = try queue.nextDue()
+            if pending.refreshes { reply.refresh = try view(force: pending.forcesRefresh) }
+        } catch {
+            reply.failure = keep(tick, after: error)
+            reply.refused = tick.starts.map(\.job)
+        }
+        return reply
+    }
+
+    /// Commits a tick; after a failure that may pass, its settlements alone, again and again: nothing new is begun on
+    /// a disk that fails. `tick` is left holding what has not been recorded.
+    private func commit(_ tick: inout Tick, at now: Timestamp) throws(StoreError) -> TickResult {
+        do {
+            let result = try queue.commit(tick, at: now)
+            tick.settlements = []
+            return result
+        } catch {
+            if let done = try settleAfterAll(tick) { return done }
+        }
+        let refused = tick.starts.map(\.job)
+        tick.starts = []
+        for attempt in 1... {
+            do {
+                var result = try queue.commit(tick, at: now)
+                tick.settlements = []
+                result.refused += refused
+                return result
+            } catch {
+                guard attempt < Self.tries else { throw error }
+                Pause.seconds(1)
+                if var done = try? settleAfterAll(tick) {
+                    done.refused += refused
+                    return done
+                }
+            }
+        }
+        return TickResult()
+    }
+
+    /// A COMMIT that failed may have taken effect: then its result stands.
+    private func settleAfterAll(_ tick: Tick) throws(StoreError) -> TickResult? {
+        queue.isBroken ? try queue.recover() : nil
+    }
+
+    /// The last resort: answers that are paid for go to the spill file, from which the next run records them.
+    private func keep(_ tick: Tick, after error: StoreError) -> StoreError {
+        guard !tick.settlements.isEmpty else { return error }
+        do {
+            try queue.spill(tick.settlements)
+            return error
+        } catch {
+            var worse = error
+            worse.message += "; \(tick.settlements.count) answers could not be kept"
+            return worse
+        }
+    }
+
+    private func view(force: Bool) throws(StoreError) -> QueueView? {
+        let current = try queue.dataVersion()
+        let isForeign = current != version
+        guard isForeign || force else { return nil }
+        version = current
+        return QueueView(flows: try queue.flowStatuses(), pauses: try queue.pauses(), isForeign: isForeign)
+    }
+}
