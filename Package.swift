@@ -31,7 +31,9 @@ let package = Package(
         library("OffpeakProviders", ["OffpeakCore", "JSONLines"]),
 
         // Shells.
-        library("OffpeakStore", ["OffpeakCore", "CSQLite"]),
+        library(
+            "OffpeakStore", ["OffpeakCore", "CSQLite"],
+            resources: [.embedInCode("Migrations/m001_initial.sql")]),
         library("OffpeakTransport", ["OffpeakProviders", "CCurl"]),
         library("OffpeakConfiguration", ["OffpeakCore", "OffpeakProviders"]),
         library("HTTPServer"),
