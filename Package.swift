@@ -33,7 +33,9 @@ let package = Package(
         library("OffpeakProviders", ["OffpeakCore", "JSONLines"]),
 
         // Shells.
-        library("OffpeakStore", ["OffpeakCore", "CSQLite"]),
+        library(
+            "OffpeakStore", ["OffpeakCore", "CSQLite"],
+            resources: [.embedInCode("Migrations/m001_initial.sql")]),
         library("OffpeakTransport", ["OffpeakProviders", "CCurl", "CEpoll"]),
         library("OffpeakConfiguration", ["OffpeakCore", "OffpeakProviders"]),
         library("HTTPServer", ["CEpoll"]),
@@ -46,7 +48,7 @@ let package = Package(
             "OffpeakCommands",
             [
                 "OffpeakCore", "JSONLines", "OffpeakStore", "OffpeakProviders", "OffpeakTransport",
-                "OffpeakConfiguration", "OffpeakRehearsal", "OffpeakRunner",
+                "OffpeakConfiguration", "HTTPServer", "OffpeakRehearsal", "OffpeakRunner",
             ]),
         .executableTarget(name: "offpeak", dependencies: ["OffpeakCommands"], swiftSettings: strict),
 

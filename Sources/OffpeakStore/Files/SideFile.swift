@@ -1,0 +1,70 @@
+import CSQLite
+import Glibc
+
+/// A file beside the database that exists to be locked. Never unlinked: a lock on a deleted file excludes nobody.
+final class SideFile {
+    let descriptor: Int32
+    let path: String
+
+    init(path: String) throws(StoreError) {
+        // O_CLOEXEC: a lock that a child inherits would outlive us.
+        let opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard opened >= 0 else { throw .system("open", path: path) }
+        descriptor = opened
+        self.path = path
+    }
+
+    deinit { close(descriptor) }
+
+    /// Waits until nobody else holds the lock. The kernel hands it on when its holder dies.
+    func lock() throws(StoreError) {
+        while flock(descriptor, LOCK_EX) != 0 {
+            guard errno == EINTR else { throw .system("lock", path: path) }
+        }
+    }
+
+    /// Takes the lock if it is free; false when another open file holds it.
+    func tryLock() throws(StoreError) -> Bool {
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            if errno == EWOULDBLOCK { return false }
+            guard errno == EINTR else { throw .system("lock", path: path) }
+        }
+        return true
+    }
+
+    func unlock() { flock(descriptor, LOCK_UN) }
+
+    /// Takes the lock on one byte, independent of `lock`, until this file is closed; false when another holds it.
+    func tryLockByte(_ offset: Int64) throws(StoreError) -> Bool {
+        if offpeak_lock_byte(descriptor, offset) == 0 { return true }
+        if errno == EAGAIN || errno == EACCES { return false }
+        throw .system("lock", path: path)
+    }
+}
+
+/// The right to run a queue: a kernel lock that dies with its process, so no clock decides who is alive.
+final class RunLock {
+    private let file: SideFile
+
+    /// Throws `runLocked` with the holder's process id when another process runs the queue.
+    init(_ location: QueueLocation) throws(StoreError) {
+        file = try SideFile(path: location.run)
+        guard try file.tryLock() else {
+            let holder = Self.holder(file.descriptor)
+            let who = holder.map { "process \($0)" } ?? "another process"
+            throw StoreError(
+                .runLocked(by: holder), message: "\(who) is already running the queue \(location.database)")
+        }
+        ftruncate(file.descriptor, 0)
+        var text = "\(getpid())\n"
+        text.withUTF8 { bytes in _ = pwrite(file.descriptor, bytes.baseAddress, bytes.count, 0) }
+    }
+
+    /// The process id in the file; only for messages.
+    private static func holder(_ descriptor: Int32) -> Int? {
+        var bytes = [UInt8](repeating: 0, count: 24)
+        let count = pread(descriptor, &bytes, bytes.count, 0)
+        guard count > 0 else { return nil }
+        return Int(String(decoding: bytes.prefix(count).prefix { $0 != 10 }, as: UTF8.self))
+    }
+}

@@ -1,0 +1,99 @@
+import OffpeakCore
+
+/// The durable queue as its one runner uses it. Holds the run lock for life. Synchronous and blocking (locks, syncs):
+/// it belongs on a thread of its own, and is used from one thread at a time.
+package final class SQLiteQueue: JobQueue {
+    package let location: QueueLocation
+    private let runLock: RunLock
+    private var writer: Writer
+    private let spillFile: SpillFile
+    /// The number of the last tick that is known to be committed.
+    private var lastTick = 0
+    /// A tick whose commit failed: it may have taken effect.
+    private var pending: (number: Int, result: TickResult)?
+    /// No scheduled job is due before this; never later than the truth.
+    private var dueBound = Timestamp.distantPast
+
+    private enum SQL {
+        static let lastTick: StaticString = "SELECT number FROM tick WHERE id = 1"
+        static let setTick: StaticString = "UPDATE tick SET number = ? WHERE id = 1"
+    }
+
+    /// Opens an existing queue and takes the right to run it; throws `runLocked` when another process has it. Finishes
+    /// what an interrupted process left: half-done cancellations, and answers in the spill file.
+    package init(path: String, now: Timestamp) throws(StoreError) {
+        location = try QueueLocation(path)
+        guard try location.exists() else { throw .noQueue(at: location) }
+        runLock = try RunLock(location)
+        writer = try Writer.open(location, for: .runner, .existing)
+        spillFile = try SpillFile(path: location.spill)
+        lastTick = try writer.connection.integer(SQL.lastTick)
+        try Sweep(writer).finishCancellations(at: now)
+        try replaySpill(at: now)
+    }
+
+    /// The connection, for reading within this target and its tests.
+    var connection: Connection { writer.connection }
+
+    /// One transaction of the runner's own, besides the ticks.
+    func transaction<Value>(_ body: (Connection) throws(StoreError) -> Value) throws(StoreError) -> Value {
+        try writer.transaction { () throws(StoreError) in try body(writer.connection) }
+    }
+
+    // MARK: Ticks
+
+    package func commit(_ tick: Tick, at now: Timestamp) throws(StoreError) -> TickResult {
+        if tick.isEmpty && now < dueBound { return TickResult() }
+        let number = lastTick + 1
+        var result = TickResult()
+        do throws(StoreError) {
+            try writer.transaction { () throws(StoreError) in
+                var work = TickWork(connection: writer.connection, now: now, dueBound: dueBound)
+                try work.perform(tick)
+                try writer.connection.run(SQL.setTick, number)
+                result = work.result
+                dueBound = work.dueBound
+            }
+        } catch {
+            dueBound = .distantPast
+            if writer.isBroken { pending = (number, result) }
+            throw error
+        }
+        lastTick = number
+        return result
+    }
+
+    package func recover() throws(StoreError) -> TickResult? {
+        writer.close()
+        writer = try Writer.open(location, for: .runner, .existing)
+        lastTick = try writer.connection.integer(SQL.lastTick)
+        defer { pending = nil }
+        guard let pending, pending.number == lastTick else { return nil }
+        return pending.result
+    }
+
+    /// True after a failure that `recover` has to clear up.
+    package var isBroken: Bool { writer.isBroken }
+
+    /// Gives the WAL back to the file system; for idle moments. False when a reader was in the way.
+    @discardableResult
+    package func checkpointWhenIdle() throws(StoreError) -> Bool { try writer.truncateWAL() }
+
+    /// Ends the connection in good order. The run lock goes with the last reference.
+    package func close() { writer.close() }
+
+    // MARK: Spill
+
+    /// Keeps bought answers when they cannot be committed: appended to a preallocated file and synced. They are
+    /// recorded when the queue is opened next.
+    package func spill(_ settlements: [Settlement]) throws(StoreError) { try spillFile.append(settlements) }
+
+    private func replaySpill(at now: Timestamp) throws(StoreError) {
+        let settlements = try spillFile.read()
+        guard !settlements.isEmpty else { return }
+        var tick = Tick()
+        tick.settlements = settlements
+        _ = try commit(tick, at: now)
+        try spillFile.clear()
+    }
+}
