@@ -117,7 +117,8 @@ extension FailureEvidence {
         guard let text = value.string, !text.isEmpty else { return }
         // Gateways like to pass on an upstream's whole body as a text.
         let start = text.utf8.first { $0 > 0x20 }
-        if depth < 2, start == UInt8(ascii: "{") || start == UInt8(ascii: "["), let inner = JSONSlice(Array(text.utf8)) {
+        if depth < 2, start == UInt8(ascii: "{") || start == UInt8(ascii: "["), let inner = JSONSlice(Array(text.utf8))
+        {
             let before = message
             read(inner, depth: depth + 1)
             if message != before || !message.isEmpty { return }
@@ -136,13 +137,12 @@ extension FailureEvidence {
             signs.insert(.empty)
             return
         }
-        let text = String(decoding: bytes.prefix(4_096), as: UTF8.self)
         guard Self.isPage(bytes, contentType: contentType) else {
-            addMessage(text: String(text.prefix(200)))
+            addMessage(text: String(decoding: bytes.prefix(200), as: UTF8.self))
             return
         }
+        // The page is not searched: a proxy that blocks by "content policy" says nothing of the prompt.
         signs.insert(.html)
-        add(text: text)
         message = Self.title(of: bytes) ?? ""
     }
 

@@ -56,7 +56,8 @@ struct FailureEvidence {
             retryAfter = nil
         }
         if retryAfter != nil { signs.insert(.namesWait) }
-        if let limit = number(after: "limit"), let requested = number(after: "requested"), requested > limit, limit > 0 {
+        if let limit = number(after: "limit"), let requested = number(after: "requested"), requested > limit, limit > 0
+        {
             signs.insert(.largerThanLimit)
         }
     }

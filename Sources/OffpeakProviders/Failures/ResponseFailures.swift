@@ -15,7 +15,8 @@ extension Failure {
         let fallback = evidence.status == 0 ? "error_in_answer" : "http_\(evidence.status)"
         self.init(
             verdict.failureClass,
-            code: verdict.code.flatMap(scrubber.word) ?? evidence.words.lazy.compactMap(scrubber.word).first ?? fallback,
+            code: verdict.code.flatMap(scrubber.word) ?? evidence.words.lazy.compactMap(scrubber.word).first
+                ?? fallback,
             message: scrubber.line("\(verdict.says) (HTTP \(status))\(said)"), statusCode: status,
             retryAfter: Self.wait(verdict.failureClass, evidence: evidence, headers: headers), usage: usage)
     }

@@ -5,7 +5,8 @@ import OffpeakCore
 extension OpenAIAnswer {
     func chatFlaw(_ root: JSONSlice) -> Flaw? {
         let choices = root["choices"]?.elements ?? []
-        guard !choices.isEmpty, choices.allSatisfy({ $0["message"]?.kind == .object || Self.isError($0["error"]) }) else {
+        guard !choices.isEmpty, choices.allSatisfy({ $0["message"]?.kind == .object || Self.isError($0["error"]) })
+        else {
             return Self.shape("choices with a message")
         }
         if let flaw = endingFlaw(choices) { return flaw }
@@ -63,7 +64,8 @@ extension OpenAIAnswer {
                 .invalidRequest, code: "background",
                 says: "the answer is not finished; leave \"background\" out of the request")
         case "failed", "cancelled":
-            return .plain(.unavailable, code: "response_\(status ?? "")", says: "the provider did not finish the answer")
+            return .plain(
+                .unavailable, code: "response_\(status ?? "")", says: "the provider did not finish the answer")
         default: return Self.shape("a known status")
         }
         if status == "incomplete", why != "max_output_tokens" {

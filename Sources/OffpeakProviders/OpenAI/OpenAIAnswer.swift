@@ -100,7 +100,8 @@ struct OpenAIAnswer {
     }
 
     static func shape(_ expected: String) -> Flaw {
-        .plain(.invalidOutput, code: "unexpected_answer", says: "the answer lacks what the endpoint promises: \(expected)")
+        .plain(
+            .invalidOutput, code: "unexpected_answer", says: "the answer lacks what the endpoint promises: \(expected)")
     }
 
     static let notJSON = Flaw.plain(
