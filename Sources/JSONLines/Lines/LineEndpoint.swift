@@ -1,0 +1,17 @@
+/// The API call that a line asks for. The raw values are those of OffpeakCore's `Endpoint`, which this target cannot see.
+package enum LineEndpoint: Int, CaseIterable, Sendable {
+    case chatCompletions = 0
+    case embeddings = 1
+    case responses = 2
+    case completions = 3
+
+    /// The path as OpenAI batch lines write it.
+    package var path: String {
+        switch self {
+        case .chatCompletions: "/v1/chat/completions"
+        case .embeddings: "/v1/embeddings"
+        case .responses: "/v1/responses"
+        case .completions: "/v1/completions"
+        }
+    }
+}
