@@ -13,9 +13,9 @@ import Testing
         "OffpeakConfiguration": [
             "OffpeakCore", "OffpeakProviders", "Foundation", "Glibc", "Dispatch", "Synchronization",
         ],
-        "HTTPServer": ["Glibc", "Dispatch", "Synchronization"],
+        "HTTPServer": ["CEpoll", "Glibc", "Dispatch", "Synchronization"],
         "OffpeakRehearsal": [
-            "HTTPServer", "JSONLines", "OffpeakConfiguration", "Glibc", "Dispatch", "Synchronization",
+            "HTTPServer", "JSONLines", "OffpeakConfiguration", "OffpeakCore", "Glibc", "Dispatch", "Synchronization",
         ],
         "OffpeakSimulator": ["OffpeakCore"],
         "OffpeakRunner": [
