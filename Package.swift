@@ -34,7 +34,7 @@ let package = Package(
 
         // Shells.
         library("OffpeakStore", ["OffpeakCore", "CSQLite"]),
-        library("OffpeakTransport", ["OffpeakProviders", "CCurl"]),
+        library("OffpeakTransport", ["OffpeakProviders", "CCurl", "CEpoll"]),
         library("OffpeakConfiguration", ["OffpeakCore", "OffpeakProviders"]),
         library("HTTPServer", ["CEpoll"]),
         library("OffpeakRehearsal", ["HTTPServer", "JSONLines", "OffpeakConfiguration", "OffpeakCore"]),

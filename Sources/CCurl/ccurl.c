@@ -1,1 +1,26 @@
 #include "ccurl.h"
+
+int curl_easy_setopt(CURL *handle, int option, ...);
+int curl_easy_getinfo(CURL *handle, int info, ...);
+int curl_multi_setopt(CURLM *multi, int option, ...);
+
+int offpeak_curl_set_long(CURL *handle, int option, long value) { return curl_easy_setopt(handle, option, value); }
+int offpeak_curl_set_size(CURL *handle, int option, int64_t value) { return curl_easy_setopt(handle, option, value); }
+int offpeak_curl_set_string(CURL *handle, int option, const char *value) { return curl_easy_setopt(handle, option, value); }
+int offpeak_curl_set_pointer(CURL *handle, int option, void *value) { return curl_easy_setopt(handle, option, value); }
+int offpeak_curl_set_data(CURL *handle, int option, offpeak_curl_data function) { return curl_easy_setopt(handle, option, function); }
+int offpeak_curl_set_seek(CURL *handle, offpeak_curl_seek function) { return curl_easy_setopt(handle, CURLOPT_SEEKFUNCTION, function); }
+int offpeak_curl_get_long(CURL *handle, int info, long *value) { return curl_easy_getinfo(handle, info, value); }
+int offpeak_curl_get_size(CURL *handle, int info, int64_t *value) { return curl_easy_getinfo(handle, info, value); }
+int offpeak_curl_get_private(CURL *handle, void **value) { return curl_easy_getinfo(handle, CURLINFO_PRIVATE, value); }
+int offpeak_curl_multi_set_long(CURLM *multi, int option, long value) { return curl_multi_setopt(multi, option, value); }
+
+int offpeak_curl_multi_set_socket(CURLM *multi, offpeak_curl_socket function, void *data) {
+    int code = curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, function);
+    return code ? code : curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, data);
+}
+
+int offpeak_curl_multi_set_timer(CURLM *multi, offpeak_curl_timer function, void *data) {
+    int code = curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, function);
+    return code ? code : curl_multi_setopt(multi, CURLMOPT_TIMERDATA, data);
+}

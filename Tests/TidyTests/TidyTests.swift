@@ -9,7 +9,7 @@ import Testing
         "JSONLines": [],
         "OffpeakProviders": ["OffpeakCore", "JSONLines"],
         "OffpeakStore": ["OffpeakCore", "CSQLite", "Glibc"],
-        "OffpeakTransport": ["OffpeakProviders", "CCurl", "Glibc", "Dispatch", "Synchronization"],
+        "OffpeakTransport": ["OffpeakProviders", "CCurl", "CEpoll", "Glibc", "Dispatch", "Synchronization"],
         "OffpeakConfiguration": [
             "OffpeakCore", "OffpeakProviders", "Foundation", "Glibc", "Dispatch", "Synchronization",
         ],

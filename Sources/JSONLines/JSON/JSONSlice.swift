@@ -38,14 +38,7 @@ package struct JSONSlice: Sendable {
 
     /// The type of the value.
     package var kind: Kind {
-        switch document[range.lowerBound] {
-        case .openBrace: .object
-        case .openBracket: .array
-        case .quote: .string
-        case UInt8(ascii: "t"), UInt8(ascii: "f"): .bool
-        case UInt8(ascii: "n"): .null
-        default: .number
-        }
+        Kind(document[range.lowerBound])
     }
 
     /// Whether the value is `null`.
@@ -176,5 +169,20 @@ extension JSONCursor {
         at += 1
         skipSpace()
         return true
+    }
+}
+
+extension JSONSlice.Kind {
+    /// The type of the valid value that begins with this byte.
+    init(_ first: UInt8) {
+        self =
+            switch first {
+            case .openBrace: .object
+            case .openBracket: .array
+            case .quote: .string
+            case UInt8(ascii: "t"), UInt8(ascii: "f"): .bool
+            case UInt8(ascii: "n"): .null
+            default: .number
+            }
     }
 }

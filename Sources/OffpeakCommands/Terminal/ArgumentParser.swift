@@ -39,7 +39,9 @@ struct ParsedArguments: Sendable {
     func all(_ name: String) -> [String] { values[name] ?? [] }
 
     /// Takes arguments apart by a command's syntax and the options that every command has.
-    static func parse(_ arguments: some Sequence<String>, syntax: CommandSyntax) throws(CommandFailure) -> ParsedArguments {
+    static func parse(_ arguments: some Sequence<String>, syntax: CommandSyntax) throws(CommandFailure)
+        -> ParsedArguments
+    {
         let known = syntax.options + GlobalOptions.all
         var parsed = ParsedArguments()
         var rest = Array(arguments)[...]
@@ -55,7 +57,11 @@ struct ParsedArguments: Sendable {
             }
             let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let name = String(parts[0])
-            guard let option = known.first(where: { $0.name == name || GlobalOptions.short[name] == $0.name || (name == "-o" && $0.name == "--output") }) else {
+            guard
+                let option = known.first(where: {
+                    $0.name == name || GlobalOptions.short[name] == $0.name || (name == "-o" && $0.name == "--output")
+                })
+            else {
                 let near = Nearest.name(to: name, in: known.map(\.name))
                 throw .usage(
                     "`offpeak \(syntax.name)` has no option \(name)",
@@ -81,7 +87,8 @@ struct ParsedArguments: Sendable {
         if positionals.count < syntax.required {
             let missing = syntax.positionals[positionals.count]
             throw .usage(
-                "`offpeak \(syntax.name)` needs \(missing)", hint: "run `offpeak help \(syntax.name)` for how to call it")
+                "`offpeak \(syntax.name)` needs \(missing)",
+                hint: "run `offpeak help \(syntax.name)` for how to call it")
         }
         let takesMany = syntax.positionals.last?.hasSuffix("…") == true
         if !takesMany && positionals.count > syntax.positionals.count {
@@ -102,6 +109,12 @@ enum GlobalOptions {
         .flag("--help", "show this help"),
     ]
     static let short = ["-h": "--help", "-q": "--quiet", "-v": "--verbose"]
+
+    /// Whether a word is one of them, with or without `=value`.
+    static func isKnown(_ word: String) -> Bool {
+        let name = String(word.prefix { $0 != "=" })
+        return short[name] != nil || all.contains { $0.name == name }
+    }
 }
 
 /// Which known name was probably meant.

@@ -29,6 +29,7 @@ package struct CommandFailure: Error, Sendable {
     }
 
     static func usage(_ message: String, hint: String? = nil) -> CommandFailure {
-        CommandFailure(.userError, code: "usage", message, hint: hint ?? "run `offpeak help` for the commands and options")
+        CommandFailure(
+            .userError, code: "usage", message, hint: hint ?? "run `offpeak help` for the commands and options")
     }
 }

@@ -83,9 +83,13 @@ package struct RateFeedback: Sendable, Equatable {
 package struct AttemptReport: Sendable {
     package var outcome: AttemptOutcome
     package var feedback: RateFeedback
+    /// Whether the answer said what it used. If not, its usage of zero is ignorance and no measurement: a
+    /// reservation made for it stands.
+    package var usageReported: Bool
 
-    package init(outcome: AttemptOutcome, feedback: RateFeedback = RateFeedback()) {
+    package init(outcome: AttemptOutcome, feedback: RateFeedback = RateFeedback(), usageReported: Bool = false) {
         self.outcome = outcome
         self.feedback = feedback
+        self.usageReported = usageReported
     }
 }

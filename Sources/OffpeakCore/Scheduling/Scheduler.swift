@@ -48,7 +48,7 @@ package struct Scheduler: Sendable {
     /// Takes one event and adds what it leads to. Call `dispatch` after the events of a turn.
     package mutating func handle(_ event: SchedulerEvent, at now: Timestamp, into effects: inout SchedulerEffects) {
         switch event {
-        case .flowsChanged(let open): replaceFlows(open, into: &effects)
+        case .flowsChanged(let open, let foreign): replaceFlows(open, foreign: foreign, into: &effects)
         case .fetched(let id, let tickets, let isAll): fetched(id, tickets, isAll: isAll)
         case .promoted(let ids): for id in ids { flows[id]?.mayHaveMore = true; fetch(id, into: &effects) }
         case .refused(let jobs): for job in jobs { neverLeft(job) }
@@ -71,7 +71,7 @@ package struct Scheduler: Sendable {
 
     // MARK: Flows
 
-    private mutating func replaceFlows(_ open: [Flow], into effects: inout SchedulerEffects) {
+    private mutating func replaceFlows(_ open: [Flow], foreign: Bool, into effects: inout SchedulerEffects) {
         var kept: [FlowID: FlowState] = [:]
         for i in classes.indices { classes[i].flows = [] }
         for flow in open {
@@ -79,8 +79,8 @@ package struct Scheduler: Sendable {
             let chain = classes[classIndex].policy.models[flow.model] ?? [flow.model]
             var state = flows[flow.id] ?? FlowState(flow: flow, classIndex: classIndex, chain: chain)
             state.flow = flow
-            // Another process changed the queue: what was read of it may be old.
-            state.mayHaveMore = true
+            // What was read of the jobs may be old.
+            if foreign { state.mayHaveMore = true }
             kept[flow.id] = state
             if classes[classIndex].flows.isEmpty { activate(classIndex) }
             classes[classIndex].flows.append(flow.id)
@@ -96,7 +96,7 @@ package struct Scheduler: Sendable {
                 return d != e ? d < e : x.id < y.id
             }
         }
-        for flow in open { fetch(flow.id, into: &effects) }
+        for flow in open where foreign || kept[flow.id]!.tickets.isEmpty { fetch(flow.id, into: &effects) }
     }
 
     /// A class that had nothing to do does not get credit for the time: it starts level with the busy ones.
@@ -174,6 +174,9 @@ package struct Scheduler: Sendable {
     package var keyLoads: [(key: String, inFlight: Int, allowed: Int)] {
         keys.map { ($0.name, $0.limiter.inFlight, $0.limiter.concurrency.allowed) }
     }
+
+    /// Why a flow is held back now, if it is.
+    package func hold(on flow: FlowID) -> Hold? { flows[flow]?.hold }
 
     /// Whether any flow has a job in memory that could be sent once there is room.
     package var hasReadyJobs: Bool { flows.values.contains { !$0.tickets.isEmpty } }

@@ -1,7 +1,7 @@
 /// What happens to the scheduler.
 package enum SchedulerEvent: Sendable {
-    /// The open flows, as the queue has them now.
-    case flowsChanged([Flow])
+    /// The open flows, as the queue has them now; `foreign` when another process may have changed their jobs, too.
+    case flowsChanged([Flow], foreign: Bool)
     /// The ready jobs of a flow, from its start; `isAll` when there are no more.
     case fetched(FlowID, [JobTicket], isAll: Bool)
     /// Jobs of these flows became ready in the queue.

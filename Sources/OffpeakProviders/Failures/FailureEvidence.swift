@@ -51,8 +51,13 @@ struct FailureEvidence {
     /// Draws what follows from the texts once all of them are there.
     mutating func conclude() {
         if retryAfter == nil { retryAfter = WaitTime.inMessage(String(decoding: text, as: UTF8.self)) }
+        // Google names a wait of seconds even where a day's quota is used up or there is none at all.
+        if text.firstIndex(of: Array("perday".utf8)) != nil || text.firstIndex(of: Array("limit: 0,".utf8)) != nil {
+            retryAfter = nil
+        }
         if retryAfter != nil { signs.insert(.namesWait) }
-        if let limit = number(after: "limit"), let requested = number(after: "requested"), requested > limit, limit > 0 {
+        if let limit = number(after: "limit"), let requested = number(after: "requested"), requested > limit, limit > 0
+        {
             signs.insert(.largerThanLimit)
         }
     }

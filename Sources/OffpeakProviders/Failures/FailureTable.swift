@@ -83,7 +83,8 @@ enum FailureTable {
                 "invalid_prompt", "content_blocked", "prompt_blocked", "data_inspection_failed",
             ]),
         FailureRow(
-            .refused, "refused by a content filter", code: "content_filter", statuses: [400...400, 403...403, 422...422],
+            .refused, "refused by a content filter", code: "content_filter",
+            statuses: [400...400, 403...403, 422...422],
             texts: [
                 "content_policy_violation", "responsibleaipolicyviolation", "content management policy",
                 "rejected as a result of our safety system", "content filtering policy", "violating our usage policy",

@@ -8,15 +8,12 @@ extension Engine {
         if let cause = drainCause { return summary(cause) }
         let left = flows.values.filter { $0.counts.ready + $0.counts.scheduled > 0 }
         if !options.watch {
-            if isFresh, left.isEmpty { return summary(.finished) }
-            if options.noWait, isFresh, isAllDeferred(left, at: now) { return summary(.workLeft) }
+            if !isViewStale, left.isEmpty { return summary(.finished) }
+            if options.noWait, !isViewStale, isAllDeferred(left, at: now) { return summary(.workLeft) }
         }
-        if !isFresh && !scheduler.hasReadyJobs { askAgain() }
+        if isViewStale && !scheduler.hasReadyJobs { askAgain() }
         return nil
     }
-
-    /// The counts were read after the last change that we made.
-    private var isFresh: Bool { !viewIsStale }
 
     /// Nothing can go now, and nothing will within the normal pace of a minute's limit.
     private func isAllDeferred(_ left: [FlowStatus], at now: Timestamp) -> Bool {

@@ -44,6 +44,8 @@ package final class Engine {
     var failure: StoreError?
     var lastRefresh = Timestamp.distantPast
     var hasView = false
+    /// Our own transactions changed the counts since they were read.
+    var isViewStale = false
     var touchedBatches: Set<BatchID> = []
     let onProgress: (RunSnapshot) -> Void
     let onNote: (String) -> Void
@@ -168,7 +170,9 @@ package final class Engine {
     /// How long to wait for mail, in milliseconds.
     private func patience(_ wake: Timestamp?, at now: Timestamp) -> Int {
         var until = now + .seconds(1)
-        for moment in [wake, nextDue, options.until, calendar.nextTurn].compactMap({ $0 }) { until = min(until, moment) }
+        for moment in [wake, nextDue, options.until, calendar.nextTurn].compactMap({ $0 }) {
+            until = min(until, moment)
+        }
         return Int(max(1, (until - now).milliseconds))
     }
 
@@ -182,6 +186,7 @@ package final class Engine {
         guard !isStoring, !pending.isEmpty, failure == nil else { return }
         // A look for other processes' changes alone need not hurry, and costs no transaction.
         isStoring = true
+        if pending.changesJobs { isViewStale = true }
         beginning = Dictionary(uniqueKeysWithValues: pending.starts.map { ($0.job, $0) })
         worker.perform(pending, at: now, day: calendar.day)
         pending = PendingTick()
@@ -220,6 +225,7 @@ package final class Engine {
 
     private func take(_ view: QueueView, at now: Timestamp, into effects: inout SchedulerEffects) {
         hasView = true
+        isViewStale = false
         flows = [:]
         var open: [Flow] = []
         (snapshot.waiting, snapshot.deferred, snapshot.deferredUntil, snapshot.deferredReason) = (0, 0, nil, nil)
@@ -235,11 +241,13 @@ package final class Engine {
         }
         let known = Set(configuration.classes.map(\.name))
         for flow in open where !known.contains(flow.className) && !touchedBatches.contains(flow.batch) {
-            onNote("batch b\(flow.batch) has jobs of class \(flow.className), which the configuration does not have: they wait")
+            onNote(
+                "batch b\(flow.batch) has jobs of class \(flow.className), which the configuration does not have: they wait"
+            )
             touchedBatches.insert(flow.batch)
         }
         scheduler.handle(.pausesChanged(classes: view.pauses.classes, keys: view.pauses.keys), at: now, into: &effects)
-        scheduler.handle(.flowsChanged(open), at: now, into: &effects)
+        scheduler.handle(.flowsChanged(open, foreign: view.isForeign), at: now, into: &effects)
     }
 
     /// The attempts are durable: now their bytes may leave.
@@ -254,7 +262,8 @@ package final class Engine {
             let adapter = provider.kind.adapter
             let endpoint = status.flow.endpoint
             let timeout = configuration.policy(of: status.flow.className)?.timeout ?? .minutes(10)
-            dispatched[job.id] = Dispatch(key: key, expectation: adapter.expectation(endpoint: endpoint, body: job.body))
+            dispatched[job.id] = Dispatch(
+                key: key, expectation: adapter.expectation(endpoint: endpoint, body: job.body))
             let request = adapter.request(
                 endpoint: endpoint, body: job.body, model: start.model, secret: secrets.secret(of: start.key),
                 provider: provider, timeout: timeout)

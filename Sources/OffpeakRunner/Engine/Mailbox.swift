@@ -25,7 +25,11 @@ final class Mailbox<Message: Sendable>: Sendable {
             }
             if !messages.isEmpty { return messages }
             // A bell left over from messages already taken only costs one more turn.
-            if bell.wait(timeout: deadline) == .timedOut { return waiting.withLock { let all = $0; $0 = []; return all } }
+            if bell.wait(timeout: deadline) == .timedOut {
+                return waiting.withLock {
+                    let all = $0; $0 = []; return all
+                }
+            }
         }
     }
 }

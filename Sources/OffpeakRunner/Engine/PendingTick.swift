@@ -21,6 +21,12 @@ struct PendingTick: Sendable {
             && parkings.isEmpty && !promotes && !refreshes
     }
 
+    /// Whether it changes what any job is.
+    var changesJobs: Bool { !settlements.isEmpty || !starts.isEmpty || !parkings.isEmpty || promotes }
+
+    /// Whether nothing in it is about jobs, so that a run may end without waiting for it.
+    var isQuiet: Bool { !changesJobs && fetches.isEmpty && holds.isEmpty && memories.isEmpty && dayUse.isEmpty }
+
     mutating func add(_ effects: SchedulerEffects) {
         settlements += effects.settlements
         starts += effects.starts

@@ -22,6 +22,8 @@ struct StoreReply: Sendable {
 struct QueueView: Sendable {
     var flows: [FlowStatus]
     var pauses: Pauses
+    /// Another process has written since the last view.
+    var isForeign: Bool
 }
 
 /// Performs the engine's transactions on a thread of its own, since a commit blocks: one at a time, in order.

@@ -1,0 +1,41 @@
+import OffpeakCore
+
+/// What a job's answer is held against.
+package struct JobExpectation: Sendable, Equatable {
+    package var endpoint: Endpoint
+    /// The request asks for JSON, so an answer whose text is not JSON is of no use.
+    package var wantsJSON: Bool
+
+    package init(endpoint: Endpoint, wantsJSON: Bool) {
+        self.endpoint = endpoint
+        self.wantsJSON = wantsJSON
+    }
+}
+
+/// One wire format: turns a dispatch into an HTTP request and what came of it into a report. Pure; an adapter has no
+/// state, and neither method fails: trouble is part of the report.
+package protocol ProviderAdapter: Sendable {
+    /// The request that sends one job. The body travels as it is, but for what routing must change: `model`, under
+    /// the provider's name for it. The secret enters here and nowhere else.
+    func request(
+        endpoint: Endpoint, body: [UInt8], model: String, secret: Secret?, provider: ProviderDescriptor,
+        timeout: Interval
+    ) -> HTTPRequest
+
+    /// What to hold an answer to this body against.
+    func expectation(endpoint: Endpoint, body: [UInt8]) -> JobExpectation
+
+    /// Reads what came of the request. `secret` is what was sent, so that no message repeats it.
+    func report(
+        for exchange: HTTPExchange, job: JobExpectation, provider: ProviderDescriptor, secret: Secret?
+    ) -> AttemptReport
+}
+
+extension ProviderKind {
+    /// The adapter that speaks this format.
+    package var adapter: any ProviderAdapter {
+        switch self {
+        case .openai: OpenAIAdapter()
+        }
+    }
+}

@@ -1,0 +1,186 @@
+import CCurl
+import CEpoll
+import Glibc
+import OffpeakProviders
+
+/// The loop around libcurl's multi handle. Everything here happens on the transport's thread.
+final class CurlLoop {
+    private let options: TransportOptions
+    private let multi: OpaquePointer
+    private let epoll: Int32
+    private let bell: Int32
+    private let deliver: ([HTTPCompletion]) -> Void
+    /// The events watched for on each descriptor; 0 when it is not registered.
+    private var watched: [UInt32] = []
+    /// When libcurl wants to be called, in ms of the monotonic clock.
+    private var timer: Int64?
+    private var active: [UInt64: Transfer] = [:]
+    private var idle: [Transfer] = []
+    private var completions: [HTTPCompletion] = []
+    private var checked: [String: URLCheck] = [:]
+
+    init?(options: TransportOptions, bell: Int32, deliver: @escaping ([HTTPCompletion]) -> Void) {
+        self.options = options
+        self.bell = bell
+        self.deliver = deliver
+        epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+        guard epoll >= 0, let multi = curl_multi_init() else { return nil }
+        self.multi = multi
+        var event = epoll_event(events: EPOLLIN.rawValue, data: epoll_data_t(fd: bell))
+        epoll_ctl(epoll, EPOLL_CTL_ADD, bell, &event)
+        let me = Unmanaged.passUnretained(self).toOpaque()
+        _ = offpeak_curl_multi_set_long(multi, Int32(CURLMOPT_PIPELINING), Int(CURLPIPE_MULTIPLEX))
+        _ = offpeak_curl_multi_set_long(multi, Int32(CURLMOPT_MAX_CONCURRENT_STREAMS), 100)
+        _ = offpeak_curl_multi_set_long(multi, Int32(CURLMOPT_MAXCONNECTS), max(16, options.expectedConcurrency))
+        _ = offpeak_curl_multi_set_socket(
+            multi,
+            { _, socket, what, me, _ in
+                Unmanaged<CurlLoop>.fromOpaque(me!).takeUnretainedValue().watch(socket, what)
+                return 0
+            }, me)
+        _ = offpeak_curl_multi_set_timer(
+            multi,
+            { _, milliseconds, me in
+                let loop = Unmanaged<CurlLoop>.fromOpaque(me!).takeUnretainedValue()
+                loop.timer = milliseconds < 0 ? nil : CurlLoop.now() + Int64(milliseconds)
+                return 0
+            }, me)
+    }
+
+    deinit {
+        idle = []
+        active = [:]
+        curl_multi_cleanup(multi)
+        close(epoll)
+    }
+
+    /// Runs until told to stop; `news` gives what was asked for since the last call.
+    func run(news: () -> (requests: [(id: UInt64, request: HTTPRequest)], cancels: Bool, stops: Bool)) {
+        var events = [epoll_event](repeating: epoll_event(), count: 512)
+        var running: Int32 = 0
+        while true {
+            let count = epoll_wait(epoll, &events, Int32(events.count), patience())
+            for event in events.prefix(max(0, Int(count))) {
+                if event.data.fd == bell {
+                    var sum: UInt64 = 0
+                    _ = read(bell, &sum, 8)
+                    let (requests, cancels, stops) = news()
+                    for (id, request) in requests { start(id, request) }
+                    if cancels { cancelAll() }
+                    if stops {
+                        flush()
+                        return
+                    }
+                } else {
+                    curl_multi_socket_action(multi, event.data.fd, Self.selection(event.events), &running)
+                }
+            }
+            if let due = timer, due <= Self.now() {
+                timer = nil
+                curl_multi_socket_action(multi, Int32(CURL_SOCKET_TIMEOUT), 0, &running)
+            }
+            collect()
+            flush()
+        }
+    }
+
+    private func patience() -> Int32 {
+        guard let timer else { return -1 }
+        return Int32(clamping: max(0, timer - Self.now()))
+    }
+
+    private static func now() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000 + Int64(time.tv_nsec) / 1_000_000
+    }
+
+    private static func selection(_ events: UInt32) -> Int32 {
+        var selected = 0
+        if events & EPOLLIN.rawValue != 0 { selected |= CURL_CSELECT_IN }
+        if events & EPOLLOUT.rawValue != 0 { selected |= CURL_CSELECT_OUT }
+        if events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0 { selected |= CURL_CSELECT_ERR }
+        return Int32(selected)
+    }
+
+    /// libcurl wants to hear of a socket, or no longer.
+    private func watch(_ socket: Int32, _ what: Int32) {
+        let index = Int(socket)
+        while watched.count <= index { watched.append(0) }
+        if Int(what) == CURL_POLL_REMOVE {
+            // libcurl may have closed it already; then the kernel has forgotten it by itself.
+            if watched[index] != 0 { epoll_ctl(epoll, EPOLL_CTL_DEL, socket, nil) }
+            watched[index] = 0
+            return
+        }
+        var events: UInt32 = 0
+        if what & Int32(CURL_POLL_IN) != 0 { events |= EPOLLIN.rawValue }
+        if what & Int32(CURL_POLL_OUT) != 0 { events |= EPOLLOUT.rawValue }
+        guard events != watched[index] else { return }
+        var event = epoll_event(events: events, data: epoll_data_t(fd: socket))
+        epoll_ctl(epoll, watched[index] == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket, &event)
+        watched[index] = events
+    }
+
+    private func start(_ id: UInt64, _ request: HTTPRequest) {
+        let check = checked[request.url] ?? URLCheck(request.url)
+        if checked.count > 1_000 { checked = [:] }
+        checked[request.url] = check
+        switch check {
+        case .malformed:
+            return fail(id, .other, "the address is not a valid http or https URL")
+        case .plain(let host) where !request.allowsInsecure:
+            return fail(
+                id, .insecure,
+                "plain http to \(host) would send the key unprotected; use https, or set `insecure: true`")
+        default: break
+        }
+        guard let transfer = idle.popLast() ?? Transfer(options: options) else {
+            return fail(id, .other, "libcurl could not make a handle")
+        }
+        transfer.prepare(request, id: id, isLoopback: check == .loopback)
+        active[id] = transfer
+        let code = curl_multi_add_handle(multi, transfer.easy)
+        if code != 0 {
+            active[id] = nil
+            fail(id, .other, "libcurl refused the request (code \(code))")
+        }
+    }
+
+    private func fail(_ id: UInt64, _ kind: TransportFailure.Kind, _ message: String) {
+        let failure = TransportFailure(kind: kind, requestFullySent: false, message: message)
+        completions.append(HTTPCompletion(id: id, exchange: .failure(failure)))
+    }
+
+    /// Takes what has ended from libcurl.
+    private func collect() {
+        var left: Int32 = 0
+        while let message = curl_multi_info_read(multi, &left) {
+            guard message.pointee.msg == Int32(CURLMSG_DONE), let easy = message.pointee.easy_handle else { continue }
+            let code = message.pointee.data.result
+            var pointer: UnsafeMutableRawPointer?
+            _ = offpeak_curl_get_private(easy, &pointer)
+            guard let pointer else { continue }
+            let transfer = Transfer.of(pointer)
+            end(transfer, transfer.exchange(code: code))
+        }
+    }
+
+    private func cancelAll() {
+        for transfer in active.values { end(transfer, transfer.cancelled()) }
+    }
+
+    private func end(_ transfer: Transfer, _ exchange: HTTPExchange) {
+        curl_multi_remove_handle(multi, transfer.easy)
+        active[transfer.id] = nil
+        completions.append(HTTPCompletion(id: transfer.id, exchange: exchange))
+        idle.append(transfer)
+    }
+
+    private func flush() {
+        guard !completions.isEmpty else { return }
+        let ended = completions
+        completions = []
+        deliver(ended)
+    }
+}

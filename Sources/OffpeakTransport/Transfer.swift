@@ -1,0 +1,223 @@
+import CCurl
+import Glibc
+import OffpeakProviders
+
+/// One request under way on a libcurl handle. Handles, and with them their buffers, are used again and again.
+final class Transfer {
+    let easy: OpaquePointer
+    private(set) var id: UInt64 = 0
+    private var body: [UInt8] = []
+    private var sentOfBody = 0
+    private var headers: [(name: String, value: String)] = []
+    private var answer: [UInt8] = []
+    private var isTooLarge = false
+    private var hasAnswer = false
+    private var headerList: UnsafeMutablePointer<curl_slist>?
+    private let largestAnswer: Int
+    private let errorText: UnsafeMutablePointer<CChar>
+
+    private static let errorSize = 256
+
+    init?(options: TransportOptions) {
+        guard let easy = curl_easy_init() else { return nil }
+        self.easy = easy
+        largestAnswer = options.largestAnswer
+        errorText = .allocate(capacity: Self.errorSize)
+        errorText.initialize(repeating: 0, count: Self.errorSize)
+        setLasting(options)
+    }
+
+    deinit {
+        curl_easy_cleanup(easy)
+        curl_slist_free_all(headerList)
+        errorText.deallocate()
+    }
+
+    // MARK: Options
+
+    private func set(_ option: Int, _ value: Int) {
+        _ = offpeak_curl_set_long(easy, Int32(option), value)
+    }
+
+    private func set(_ option: Int, _ value: UnsafeMutableRawPointer?) {
+        _ = offpeak_curl_set_pointer(easy, Int32(option), value)
+    }
+
+    private func set(_ option: Int, text: String?) {
+        _ = offpeak_curl_set_string(easy, Int32(option), text)
+    }
+
+    /// What never changes.
+    private func setLasting(_ options: TransportOptions) {
+        let me = Unmanaged.passUnretained(self).toOpaque()
+        set(CURLOPT_PRIVATE, me)
+        set(CURLOPT_NOSIGNAL, 1)
+        set(CURLOPT_NOPROGRESS, 1)
+        set(CURLOPT_FOLLOWLOCATION, 0)
+        set(CURLOPT_PROTOCOLS_STR, text: "http,https")
+        set(CURLOPT_SSL_VERIFYPEER, 1)
+        set(CURLOPT_SSL_VERIFYHOST, 2)
+        set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+        set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
+        set(CURLOPT_PIPEWAIT, 1)
+        set(CURLOPT_TCP_NODELAY, 1)
+        set(CURLOPT_TCP_KEEPALIVE, 1)
+        set(CURLOPT_UPLOAD_BUFFERSIZE, 16_384)
+        // Many model servers close idle connections after 5 s; one that closes just as we send costs an unknown outcome.
+        set(CURLOPT_MAXAGE_CONN, 4)
+        set(CURLOPT_ACCEPT_ENCODING, text: "")
+        set(CURLOPT_USERAGENT, text: options.userAgent)
+        set(CURLOPT_ERRORBUFFER, errorText)
+        if !options.extraAuthorities.isEmpty { setAuthorities(options.extraAuthorities) }
+        set(CURLOPT_WRITEDATA, me)
+        set(CURLOPT_HEADERDATA, me)
+        set(CURLOPT_READDATA, me)
+        _ = offpeak_curl_set_data(easy, Int32(CURLOPT_WRITEFUNCTION)) { bytes, size, count, me in
+            Transfer.of(me!).received(UnsafeRawBufferPointer(start: bytes, count: size * count))
+        }
+        _ = offpeak_curl_set_data(easy, Int32(CURLOPT_HEADERFUNCTION)) { bytes, size, count, me in
+            Transfer.of(me!).receivedHeader(UnsafeRawBufferPointer(start: bytes, count: size * count))
+        }
+        _ = offpeak_curl_set_data(easy, Int32(CURLOPT_READFUNCTION)) { bytes, size, count, me in
+            Transfer.of(me!).read(into: UnsafeMutableRawBufferPointer(start: bytes, count: size * count))
+        }
+        // libcurl sends a request again by itself when a connection that it had used before dies without an answer,
+        // although the server may have done the work. A body that cannot be rewound makes it report that instead.
+        _ = offpeak_curl_set_seek(easy) { _, _, _ in Int32(CURL_SEEKFUNC_FAIL) }
+    }
+
+    private func setAuthorities(_ pem: [UInt8]) {
+        pem.withUnsafeBytes { bytes in
+            // Flag 1: libcurl copies the data.
+            var blob = curl_blob(data: UnsafeMutableRawPointer(mutating: bytes.baseAddress), len: bytes.count, flags: 1)
+            withUnsafeMutablePointer(to: &blob) { set(CURLOPT_CAINFO_BLOB, $0) }
+        }
+    }
+
+    /// Prepares the handle for a request.
+    func prepare(_ request: HTTPRequest, id: UInt64, isLoopback: Bool) {
+        self.id = id
+        body = request.body
+        sentOfBody = 0
+        headers = []
+        answer = []
+        (isTooLarge, hasAnswer) = (false, false)
+        errorText[0] = 0
+        set(CURLOPT_URL, text: request.url)
+        set(CURLOPT_TIMEOUT_MS, max(1, request.timeoutMilliseconds))
+        // A proxy from the environment is for the world outside.
+        set(CURLOPT_PROXY, text: isLoopback ? "" : nil)
+        curl_slist_free_all(headerList)
+        headerList = nil
+        for (name, value) in request.headers { headerList = curl_slist_append(headerList, "\(name): \(value)") }
+        headerList = curl_slist_append(headerList, "Expect:")
+        set(CURLOPT_HTTPHEADER, headerList)
+        if request.method == "GET" {
+            set(CURLOPT_HTTPGET, 1)
+        } else {
+            set(CURLOPT_UPLOAD_AS_POST, 1)
+            _ = offpeak_curl_set_size(easy, Int32(CURLOPT_POSTFIELDSIZE_LARGE), Int64(body.count))
+        }
+    }
+
+    // MARK: What libcurl calls
+
+    static func of(_ pointer: UnsafeMutableRawPointer) -> Transfer {
+        Unmanaged<Transfer>.fromOpaque(pointer).takeUnretainedValue()
+    }
+
+    private func received(_ bytes: UnsafeRawBufferPointer) -> Int {
+        hasAnswer = true
+        guard answer.count + bytes.count <= largestAnswer else {
+            isTooLarge = true
+            return 0
+        }
+        answer.append(contentsOf: bytes)
+        return bytes.count
+    }
+
+    private func receivedHeader(_ bytes: UnsafeRawBufferPointer) -> Int {
+        hasAnswer = true
+        let line = bytes.prefix { $0 != 13 && $0 != 10 }
+        if line.starts(with: "HTTP/".utf8) {
+            // An interim answer (100, 103) came before.
+            headers = []
+        } else if let colon = line.firstIndex(of: 58) {
+            let name = String(decoding: line[..<colon], as: UTF8.self).lowercased()
+            let value = String(decoding: line[(colon + 1)...].drop { $0 == 32 || $0 == 9 }, as: UTF8.self)
+            if name == "content-length", let length = Int(value) { answer.reserveCapacity(min(length, 1 << 20)) }
+            headers.append((name, value))
+        }
+        return bytes.count
+    }
+
+    private func read(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        let count = min(buffer.count, body.count - sentOfBody)
+        body.withUnsafeBytes {
+            buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[sentOfBody..<sentOfBody + count]))
+        }
+        sentOfBody += count
+        return count
+    }
+
+    // MARK: How it ended
+
+    /// What came of the request, by libcurl's result code.
+    func exchange(code: Int32) -> HTTPExchange {
+        if Int(code) == CURLE_OK {
+            var status = 0
+            _ = offpeak_curl_get_long(easy, Int32(CURLINFO_RESPONSE_CODE), &status)
+            defer { letGo() }
+            return .response(HTTPResponse(status: status, headers: headers, body: answer))
+        }
+        let detail = errorText[0] == 0 ? String(cString: curl_easy_strerror(code)) : String(cString: errorText)
+        defer { letGo() }
+        return .failure(
+            TransportFailure(
+                kind: kind(of: code), requestFullySent: wasFullySent(code), answerStarted: hasAnswer,
+                message: Self.oneLine(detail)))
+    }
+
+    /// The run stopped before the answer came.
+    func cancelled() -> HTTPExchange {
+        defer { letGo() }
+        return .failure(
+            TransportFailure(
+                kind: .cancelled, requestFullySent: wasFullySent(0), answerStarted: hasAnswer,
+                message: "stopped before the answer came"))
+    }
+
+    /// Large buffers are not kept with an idle handle.
+    private func letGo() {
+        body = []
+        answer = []
+        headers = []
+    }
+
+    private func wasFullySent(_ code: Int32) -> Bool {
+        if hasAnswer || Int(code) == CURLE_SEND_FAIL_REWIND { return true }
+        var uploaded: Int64 = 0
+        var requestSize = 0
+        _ = offpeak_curl_get_size(easy, Int32(CURLINFO_SIZE_UPLOAD_T), &uploaded)
+        _ = offpeak_curl_get_long(easy, Int32(CURLINFO_REQUEST_SIZE), &requestSize)
+        return requestSize > 0 && uploaded >= Int64(body.count)
+    }
+
+    private func kind(of code: Int32) -> TransportFailure.Kind {
+        if isTooLarge { return .tooLarge }
+        switch Int(code) {
+        case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_CONNECT:
+            return .connect
+        case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM,
+            CURLE_SSL_CIPHER, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR:
+            return .tls
+        case CURLE_OPERATION_TIMEDOUT: return .timedOut
+        case CURLE_UNSUPPORTED_PROTOCOL, CURLE_URL_MALFORMAT: return .other
+        default: return .broken
+        }
+    }
+
+    private static func oneLine(_ text: String) -> String {
+        String(text.unicodeScalars.map { $0.value < 32 ? " " : Character($0) }.prefix(200))
+    }
+}
