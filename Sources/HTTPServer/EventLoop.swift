@@ -171,8 +171,6 @@ final class EventLoop {
                 return drop(connection)
             }
         }
-        // The client left, or sends no more: nobody waits for an answer that has not begun.
-        if connection.peerClosed, connection.phase != .reading, connection.phase != .writing { drop(connection) }
     }
 
     // MARK: - Exchanges
@@ -198,11 +196,14 @@ final class EventLoop {
             }
             guard table.find(connection.token) != nil else { return }
         }
-        switch connection.phase {
-        case .writing: listen(to: connection, connection.peerClosed ? Self.write : Self.read | Self.write)
-        case .waiting where connection.peerClosed, .hanging where connection.peerClosed: drop(connection)
-        case _ where connection.parser.bufferedBytes > bufferLimit: listen(to: connection, EPOLLRDHUP.rawValue)
-        default: listen(to: connection, Self.read)
+        if connection.phase == .writing {
+            listen(to: connection, connection.peerClosed ? Self.write : Self.read | Self.write)
+        } else if connection.peerClosed {
+            // The client left, or sends no more: nobody waits for an answer that has not begun.
+            drop(connection)
+        } else {
+            let isFull = connection.parser.bufferedBytes > bufferLimit
+            listen(to: connection, isFull ? EPOLLRDHUP.rawValue : Self.read)
         }
     }
 

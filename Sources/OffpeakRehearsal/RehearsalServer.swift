@@ -21,7 +21,8 @@ package struct RehearsalServer: Sendable {
     /// Ends all connections and frees the port; blocks until that is done.
     package func stop() { listener.stop() }
 
-    /// The ledger so far, the document that `GET /_rehearse/ledger` gives.
+    /// The ledger so far, the document that `GET /_rehearse/ledger` gives. An answer that a client has only just read may
+    /// not be in it yet; over HTTP it is, since the same thread writes the one and then the other.
     package func ledgerJSON() -> [UInt8] { handler.ledger.json() }
 
     /// The ledger so far.

@@ -112,7 +112,7 @@ import Testing
     @Test func `latencies follow their distribution and the seed`() {
         func samples(_ latency: Latency, seed: UInt64 = 1) -> [Int64] {
             (0..<4_000).map { number in
-                var random = SeededRandom(seed: seed, purpose: .latency, number: number)
+                var random = SeededRandom(seed: seed, purpose: .latency, number: UInt64(number))
                 return latency.sample(using: &random)
             }
         }

@@ -221,6 +221,8 @@ private final class PathHandler: RequestHandler {
         for (number, client) in clients.enumerated() { client.post("/v1/chat/completions", chat("\(number)")) }
         for client in clients { #expect(client.receive()?.status == 200) }
         #expect(clock.now - start < .seconds(10))
+        // Asked over HTTP first: then the server has noted every answer that it sent before.
+        #expect(clients[0].get("/_rehearse/health")?.status == 200)
         #expect(server.ledger.answers == 300)
         #expect(server.ledger.keys[0].peakConcurrent > 100)
         #expect(server.ledger.connectionsPeak == 300)
@@ -241,6 +243,7 @@ private final class PathHandler: RequestHandler {
             if attempt == 5 { first = nil }
             try await Task.sleep(for: .milliseconds(5))
         }
+        #expect(second.get("/_rehearse/health")?.status == 200)
         #expect(statuses.first == 429 && statuses.last == 200)
         #expect(server.ledger.duplicates == 0)
         #expect(server.ledger.undelivered == 1)
