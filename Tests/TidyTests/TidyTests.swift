@@ -24,7 +24,7 @@ import Testing
         ],
         "OffpeakCommands": [
             "OffpeakCore", "JSONLines", "OffpeakStore", "OffpeakProviders", "OffpeakTransport", "OffpeakConfiguration",
-            "OffpeakRehearsal", "OffpeakRunner", "Foundation", "Dispatch", "Glibc", "Synchronization",
+            "HTTPServer", "OffpeakRehearsal", "OffpeakRunner", "Foundation", "Dispatch", "Glibc", "Synchronization",
         ],
         "offpeak": ["OffpeakCommands", "Foundation", "Glibc"],
     ]

@@ -1,4 +1,5 @@
 import Glibc
+import JSONLines
 
 /// Where text goes: data to stdout, everything else to stderr. Colour never carries meaning alone.
 package struct Printer: Sendable {
@@ -33,21 +34,25 @@ package struct Printer: Sendable {
 
     func failure(_ failure: CommandFailure) {
         if usesJSON {
-            var object = JSONText()
-            object.object {
-                $0.member("error") {
-                    $0.object {
-                        $0.member("code", failure.code)
-                        $0.member("message", failure.message)
-                        $0.member("hint", failure.hint)
-                    }
+            json(to: 2) {
+                $0.object("error") {
+                    $0.member("code", failure.code)
+                    $0.member("message", failure.message)
+                    $0.member("hint", failure.hint)
                 }
             }
-            Self.write(2, object.text + "\n")
             return
         }
         Self.write(2, paint("error:", "31") + " " + failure.message + "\n")
         if let hint = failure.hint { Self.write(2, paint("hint:", "36") + " " + hint + "\n") }
+    }
+
+    /// One JSON document on stdout, or another descriptor.
+    func json(to descriptor: Int32 = 1, _ build: (inout JSONWriter) -> Void) {
+        var writer = JSONWriter()
+        writer.object(build)
+        writer.endLine()
+        Self.write(descriptor, writer.bytes)
     }
 
     /// Replaces the changing line on the terminal.
@@ -60,8 +65,11 @@ package struct Printer: Sendable {
     }
 
     /// Writes all of it; a reader that left (EPIPE) is not our failure, and there is nobody to tell.
-    static func write(_ descriptor: Int32, _ text: String) {
-        var bytes = Array(text.utf8)[...]
+    static func write(_ descriptor: Int32, _ text: String) { write(descriptor, Array(text.utf8)) }
+
+    /// The same for bytes.
+    static func write(_ descriptor: Int32, _ text: [UInt8]) {
+        var bytes = text[...]
         while !bytes.isEmpty {
             let written = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if written < 0 {
