@@ -6,7 +6,9 @@ package enum LineEndpoint: Int, CaseIterable, Sendable {
     case completions = 3
 
     /// The path as OpenAI batch lines write it.
-    package var path: String {
+    package var path: String { staticPath.description }
+
+    var staticPath: StaticString {
         switch self {
         case .chatCompletions: "/v1/chat/completions"
         case .embeddings: "/v1/embeddings"

@@ -1,0 +1,136 @@
+/// Judges what a scan found in a line that is valid JSON.
+struct LineChecks {
+    let scan: LineScan
+    let line: Int
+    let hasDefaultModel: Bool
+
+    func request() throws(LineError) -> RequestLine {
+        guard scan.first == .openBrace else { throw notAnObject }
+        if scan.repeated != nil || scan.unknown != nil { throw strayName }
+        if top(.params).isPresent { throw anthropic }
+        if top(.body).isPresent, top(.prompt).isPresent {
+            throw refuse(.body, "both body and prompt are here; keep one of them")
+        }
+        let customID = try checkedCustomID()
+        let className = top(.className)
+        if className.isPresent {
+            try requireString(className, .className, "class")
+            if className.inside.isEmpty {
+                throw refuse(.className, "class is empty; name a workload class or remove it")
+            }
+        }
+        let isPlain = top(.prompt).isPresent
+        let endpoint = isPlain ? LineEndpoint.chatCompletions : try checkedEndpoint()
+        let model = isPlain ? try checkedPlain() : try checkedBody(endpoint)
+        return RequestLine(
+            form: isPlain ? .plain : .openAIBatch,
+            endpoint: endpoint,
+            customID: customID.inside,
+            customIDNeedsUnescaping: customID.hasEscapes,
+            body: isPlain ? nil : top(.body).range,
+            model: model.isPresent ? model.inside : nil,
+            modelNeedsUnescaping: model.hasEscapes,
+            maxOutputTokens: isPlain ? try tokens(top(.maxTokens), "max_tokens") : try checkedMaxTokens(),
+            choices: try checkedChoices(),
+            className: className.isPresent ? className.inside : nil,
+            classNameNeedsUnescaping: className.hasEscapes,
+            prompt: isPlain ? top(.prompt).range : nil,
+            system: top(.system).isPresent ? top(.system).range : nil)
+    }
+
+    @inline(__always)
+    func top(_ name: LineName) -> LineScan.Value { scan.line[name.rawValue] }
+
+    @inline(__always)
+    func inBody(_ name: BodyName) -> LineScan.Value { scan.body[name.rawValue] }
+
+    private func checkedCustomID() throws(LineError) -> LineScan.Value {
+        let id = top(.customID)
+        guard id.isPresent else {
+            throw refuse(.customID, #"custom_id is missing; give every line its own, such as "custom_id":"row-1""#)
+        }
+        guard id.kind == .string else {
+            let advice = id.kind == .number ? #"write it in quotes: "\#(excerpt(id.range))""# : "it must be a string"
+            throw refuse(.customID, "custom_id is \(id.kind.article); \(advice)")
+        }
+        guard !id.inside.isEmpty else { throw refuse(.customID, "custom_id is empty; give every line its own") }
+        if id.hasEscapes {
+            let decoded = JSONText.decodedBytes(UnsafeRawBufferPointer(rebasing: scan.cursor.bytes[id.inside]))
+            try checkCustomID(decoded)
+        } else {
+            // SAFETY: read within the borrow of the scan.
+            try checkCustomID(UnsafeRawBufferPointer(rebasing: scan.cursor.bytes[id.inside]))
+        }
+        return id
+    }
+
+    @inline(__always)
+    private func checkCustomID(_ text: some Collection<UInt8>) throws(LineError) {
+        guard text.count <= RequestLineParser.maximumCustomIDBytes else {
+            let limit = RequestLineParser.maximumCustomIDBytes
+            throw refuse(.customID, "custom_id has \(text.count) bytes, the maximum is \(limit); shorten it")
+        }
+        for byte in text where byte < 0x20 || byte == 0x7F {
+            let code = String(byte, radix: 16, uppercase: true)
+            let name = byte == 0 ? "a NUL" : "the control character U+00\(byte < 16 ? "0" : "")\(code)"
+            throw refuse(.customID, "custom_id contains \(name); remove it")
+        }
+    }
+
+    private func checkedPlain() throws(LineError) -> LineScan.Value {
+        for name in [LineName.method, .url] where top(name).isPresent {
+            throw refuse(.unknown, "\(name.text) goes with body, not with prompt; remove it")
+        }
+        try requireString(top(.prompt), .prompt, "prompt")
+        if top(.system).isPresent { try requireString(top(.system), .system, "system") }
+        return try checked(model: top(.model), "model")
+    }
+
+    private func checkedBody(_ endpoint: LineEndpoint) throws(LineError) -> LineScan.Value {
+        for name in [LineName.system, .model, .maxTokens] where top(name).isPresent {
+            throw refuse(.unknown, "\(name.text) belongs inside body; move it there")
+        }
+        let model = try checked(model: inBody(.model), "body.model")
+        try checkPayload(endpoint)
+        let stream = inBody(.stream)
+        if stream.isPresent, stream.first != UInt8(ascii: "f"), stream.kind != .null {
+            let value = stream.kind == .bool ? "true, which is not possible in a batch" : stream.kind.article
+            throw refuse(.stream, "body.stream is \(value); remove it")
+        }
+        return model
+    }
+
+    @inline(__always)
+    private func checked(model: LineScan.Value, _ name: String) throws(LineError) -> LineScan.Value {
+        guard model.isPresent else {
+            if hasDefaultModel { return model }
+            throw refuse(.model, "\(name) is missing; name a model in every line, or give one for all with --model")
+        }
+        try requireString(model, .model, name)
+        if model.inside.isEmpty { throw refuse(.model, "\(name) is empty; name a model") }
+        return model
+    }
+
+    @inline(__always)
+    func requireString(_ value: LineScan.Value, _ code: LineError.Code, _ name: String) throws(LineError) {
+        guard value.kind == .string else { throw refuse(code, "\(name) is \(value.kind.article); it must be a string") }
+    }
+
+    func refuse(_ code: LineError.Code, _ reason: String) -> LineError {
+        LineError(line: line, code: code, reason: reason)
+    }
+}
+
+extension JSONSlice.Kind {
+    /// The type as an error names it.
+    var article: String {
+        switch self {
+        case .object: "an object"
+        case .array: "an array"
+        case .string: "a string"
+        case .number: "a number"
+        case .bool: "a boolean"
+        case .null: "null"
+        }
+    }
+}

@@ -1,0 +1,95 @@
+/// One accepted line of an input file: where its parts lie in the line's bytes, and what they ask for.
+///
+/// Ranges of strings are without their quotes. They are only as good as the buffer that the line was parsed from.
+package struct RequestLine: Sendable {
+    /// How the line is written.
+    package enum Form: Sendable {
+        /// As OpenAI's Batch API takes it: `custom_id`, `method`, `url`, `body`.
+        case openAIBatch
+        /// `custom_id` and `prompt`, perhaps with `system`, `model` and `max_tokens`.
+        case plain
+    }
+
+    package let form: Form
+    package let endpoint: LineEndpoint
+    /// 1 to 512 bytes when decoded, without control characters.
+    package let customID: Range<Int>
+    package let customIDNeedsUnescaping: Bool
+    /// The request as the line gives it; nil for a plain line, whose body has to be built.
+    package let body: Range<Int>?
+    /// The model that the line names; nil if it names none and the default applies.
+    package let model: Range<Int>?
+    package let modelNeedsUnescaping: Bool
+    /// The largest of `max_tokens`, `max_completion_tokens` and `max_output_tokens`, for the estimate before sending.
+    package let maxOutputTokens: Int?
+    /// How many answers the request asks for (`n`), 1 if it does not say.
+    package let choices: Int
+    /// The workload class that the line names, if any.
+    package let className: Range<Int>?
+    package let classNameNeedsUnescaping: Bool
+
+    /// The raw strings of a plain line, with their quotes.
+    let prompt: Range<Int>?
+    let system: Range<Int>?
+
+    /// The decoded `custom_id`; `line` is the buffer that was parsed.
+    package func customID(in line: UnsafeRawBufferPointer) -> String {
+        Self.text(customID, customIDNeedsUnescaping, line)
+    }
+
+    /// The decoded model, if the line names one.
+    package func model(in line: UnsafeRawBufferPointer) -> String? {
+        model.map { Self.text($0, modelNeedsUnescaping, line) }
+    }
+
+    /// The decoded name of the workload class, if the line names one.
+    package func className(in line: UnsafeRawBufferPointer) -> String? {
+        className.map { Self.text($0, classNameNeedsUnescaping, line) }
+    }
+
+    /// The request body to queue: the line's own bytes, with the default model put in first if they name none; for a plain
+    /// line, the chat request that it stands for.
+    package func body(defaultModel: String?, in line: UnsafeRawBufferPointer) -> [UInt8] {
+        guard let body else { return plainBody(model: defaultModel, in: line) }
+        // SAFETY: the range was found in this buffer, and the bytes are copied.
+        let own = UnsafeRawBufferPointer(rebasing: line[body])
+        guard model == nil, let defaultModel else { return Array(own) }
+        var bytes: [UInt8] = [.openBrace]
+        bytes.reserveCapacity(own.count + defaultModel.utf8.count + 16)
+        bytes.append(contentsOf: "\"model\":".utf8)
+        bytes.appendJSONString(defaultModel)
+        // An accepted body without a model still has members: its endpoint requires one.
+        bytes.append(.comma)
+        bytes.append(contentsOf: own[1...])
+        return bytes
+    }
+
+    /// The chat request that a plain line stands for. The line's own model wins over `model`; the prompt's bytes stay as
+    /// they are.
+    package func plainBody(model defaultModel: String?, in line: UnsafeRawBufferPointer) -> [UInt8] {
+        JSONWriter.object { writer in
+            // SAFETY: the ranges were found in this buffer, and the bytes are copied.
+            if let model {
+                writer.raw("model", line[(model.lowerBound - 1)..<(model.upperBound + 1)])
+            } else if let defaultModel {
+                writer.member("model", defaultModel)
+            }
+            writer.array("messages") { messages in
+                for (role, content) in [("system", system), ("user", prompt)] {
+                    guard let content else { continue }
+                    messages.object {
+                        $0.member("role", role)
+                        $0.raw("content", line[content])
+                    }
+                }
+            }
+            if let maxOutputTokens { writer.member("max_tokens", maxOutputTokens) }
+        }
+    }
+
+    private static func text(_ range: Range<Int>, _ escaped: Bool, _ line: UnsafeRawBufferPointer) -> String {
+        // SAFETY: the range was found in this buffer, and the bytes are copied into the string.
+        let inside = UnsafeRawBufferPointer(rebasing: line[range])
+        return escaped ? JSONText.decode(inside) : String(decoding: inside, as: UTF8.self)
+    }
+}
