@@ -70,7 +70,7 @@ package final class Engine {
             keys: configuration.keys, pools: configuration.pools,
             classes: configuration.classes.map { policy in (policy, configuration.keys(for: policy).map(\.name)) },
             refreshableKeys: secrets.refreshable, seed: options.seed)
-        try Recovery.perform(on: queue, scheduler: &scheduler, calendar: calendar, clock: clock, note: onNote)
+        try Recovery.perform(on: queue, scheduler: &scheduler, clock: clock, note: onNote)
         let mail = mail
         worker = StoreWorker(queue: queue) { mail.post(.stored($0)) }
         transport = try makeTransport { mail.post(.completed($0)) }

@@ -14,7 +14,7 @@ package struct KeyRing: Sendable {
 
     package init(configuration: Configuration, environment: [String: String]) {
         self.environment = environment
-        sources = configuration.secretSources
+        sources = configuration.secrets
         refreshable = Set(sources.filter { $0.value.isCommand }.keys)
     }
 
