@@ -1,0 +1,140 @@
+import Foundation
+import JSONLines
+import OffpeakConfiguration
+import OffpeakCore
+import OffpeakProviders
+import OffpeakTransport
+
+extension CommandContext {
+    /// The configuration, or all of its problems as one failure.
+    func configuration() throws(CommandFailure) -> Configuration {
+        switch Configuration.load(ConfigurationLocation(option: arguments["--config"], environment: environment)) {
+        case .success(let configuration): return configuration
+        case .failure(let found):
+            let hint = found.problems.count == 1 ? found.problems[0].hint : "`offpeak check` lists them with what to do"
+            var text = "\(found.path) has \(found.problems.count) problem\(found.problems.count == 1 ? "" : "s"):"
+            if found.problems.count == 1, found.problems[0].line == nil { text = "" }
+            for problem in found.problems { text += (text.isEmpty ? "" : "\n  ") + problem.headline(in: found.path) }
+            throw CommandFailure(.userError, code: "configuration", text, hint: hint)
+        }
+    }
+}
+
+extension Problem {
+    /// Where and what, in one line.
+    func headline(in file: String) -> String {
+        var text = line.map { "\(file):\($0): " } ?? ""
+        if !path.isEmpty { text += "\(path): " }
+        return text + message
+    }
+}
+
+extension Command {
+    static let initialize = Command(
+        syntax: CommandSyntax(
+            "init", help: "writes a commented offpeak.json5 for the keys it finds in the environment; never overwrites")
+    ) { context in
+        let path = context.configPath
+        let text = ConfigurationTemplate.text(environment: context.environment)
+        // Exclusive creation: no check that another process could slip past.
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else {
+            if errno == EEXIST {
+                throw CommandFailure(
+                    .userError, code: "exists", "\(path) exists already and is left as it is",
+                    hint: "edit it, or name another file with --config")
+            }
+            throw CommandFailure(.userError, code: "write", "cannot write \(path): \(String(cString: strerror(errno)))")
+        }
+        Printer.write(descriptor, text)
+        close(descriptor)
+        context.answer("wrote \(path); look it over, then `offpeak check`") { $0.member("config", path) }
+        return .success
+    }
+
+    static let check = Command(
+        syntax: CommandSyntax(
+            "check", help: "everything wrong with the configuration at once, and each class's policy in a sentence",
+            options: [.flag("--live", "also send one tiny request per key; this may cost a few tokens")])
+    ) { context in
+        let location = ConfigurationLocation(option: context.arguments["--config"], environment: context.environment)
+        switch Configuration.load(location) {
+        case .failure(let found):
+            CheckReport(path: found.path, problems: found.problems, notices: found.notices, classes: []).print(context.printer)
+            return .userError
+        case .success(let configuration):
+            var report = CheckReport(configuration, environment: context.environment)
+            if context.arguments.has("--live"), report.problems.isEmpty {
+                report.problems += try LiveCheck.run(configuration, environment: context.environment, printer: context.printer)
+            }
+            report.print(context.printer)
+            return report.problems.isEmpty ? .success : .userError
+        }
+    }
+}
+
+/// What `check` found.
+struct CheckReport {
+    var path: String
+    var problems: [Problem]
+    var notices: [Problem]
+    var classes: [(name: String, sentence: String)]
+
+    init(path: String, problems: [Problem], notices: [Problem], classes: [(name: String, sentence: String)]) {
+        self.path = path
+        self.problems = problems
+        self.notices = notices
+        self.classes = classes
+    }
+
+    /// A valid configuration, with the secrets of its enabled keys looked at.
+    init(_ configuration: Configuration, environment: [String: String]) {
+        path = configuration.path
+        problems = []
+        notices = configuration.notices
+        classes = configuration.classes.map { ($0.name, $0.sentence(in: configuration)) }
+        for key in configuration.keys where key.enabled {
+            if case .failure(let problem) = configuration.secretSource(of: key.name).load(environment: environment) {
+                problems.append(
+                    Problem(path: "keys.\(key.name).secret", line: nil, message: problem.message, hint: problem.hint))
+            }
+        }
+    }
+
+    func print(_ printer: Printer) {
+        if printer.usesJSON {
+            printer.json { write(to: &$0) }
+            return
+        }
+        for problem in problems { printer.data("problem: " + problem.headline(in: path) + Self.hint(problem)) }
+        for notice in notices { printer.data("notice: " + notice.headline(in: path) + Self.hint(notice)) }
+        for (name, sentence) in classes { printer.data("class \(name): \(sentence)") }
+        printer.note(problems.isEmpty ? "\(path) is valid" : "\(path): \(problems.count) problems")
+    }
+
+    private static func hint(_ problem: Problem) -> String { problem.hint.map { "\n    hint: \($0)" } ?? "" }
+
+    private func write(to writer: inout JSONWriter) {
+        writer.member("ok", problems.isEmpty)
+        for (name, list) in [("problems", problems), ("notices", notices)] {
+            writer.array(name) { array in
+                for problem in list {
+                    array.object {
+                        $0.member("path", problem.path)
+                        $0.member("line", problem.line)
+                        $0.member("message", problem.message)
+                        $0.member("hint", problem.hint)
+                    }
+                }
+            }
+        }
+        writer.array("classes") { array in
+            for (name, sentence) in classes {
+                array.object {
+                    $0.member("class", name)
+                    $0.member("sentence", sentence)
+                }
+            }
+        }
+    }
+}

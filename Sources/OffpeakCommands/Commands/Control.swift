@@ -1,0 +1,151 @@
+import JSONLines
+import OffpeakConfiguration
+import OffpeakCore
+import OffpeakRunner
+import OffpeakStore
+
+extension Command {
+    static let cancel = Command(
+        syntax: CommandSyntax("cancel", ["BATCH"], help: "ends what has not begun; what is in flight still finishes")
+    ) { context in
+        let batch = try context.batchNamed(0)
+        let control = try QueueControl(queue: context.queuePath)
+        defer { control.close() }
+        let count = try control.cancel(batch.id, at: RunnerClock().now)
+        context.answer("b\(batch.id): \(count) jobs cancelled") {
+            $0.member("batch", "b\(batch.id)")
+            $0.member("cancelled", count)
+        }
+        return .success
+    }
+
+    static let pause = pausing("pause", help: "holds a batch, class or key back, also during a run") { control, target in
+        try control.pause(target)
+    }
+
+    static let resume = pausing("resume", help: "lets a paused batch, class or key go on") { control, target in
+        try control.resume(target)
+    }
+
+    private static func pausing(
+        _ name: String, help: String, _ perform: @escaping @Sendable (QueueControl, PauseTarget) throws -> Void
+    ) -> Command {
+        Command(
+            syntax: CommandSyntax(
+                name, ["BATCH"], required: 0, help: help,
+                options: [.value("--class", "C", "a workload class"), .value("--key", "K", "a key")])
+        ) { context in
+            let (target, text) = try context.pauseTarget(name)
+            let control = try QueueControl(queue: context.queuePath)
+            defer { control.close() }
+            try perform(control, target)
+            context.answer("\(text) \(name)d") { $0.member(name + "d", text) }
+            return .success
+        }
+    }
+
+    static let retry = Command(
+        syntax: CommandSyntax(
+            "retry", ["BATCH"], help: "gives ended jobs a new start; without an option, failed and parked ones",
+            options: [
+                .flag("--failed", "jobs that failed"), .flag("--parked", "jobs that wait for a person"),
+                .flag("--unknown", "failed or parked jobs whose last attempt's outcome is unknown"),
+            ])
+    ) { context in
+        let arguments = context.arguments
+        let chosen = ["--failed", "--parked", "--unknown"].filter { arguments.has($0) }
+        guard chosen.count <= 1 else { throw CommandFailure.usage("choose one of \(chosen.joined(separator: ", "))") }
+        let which: RetrySelection =
+            switch chosen.first {
+            case "--failed": .failed
+            case "--parked": .parked
+            case "--unknown": .unknown
+            default: .all
+            }
+        let batch = try context.batchNamed(0)
+        let control = try QueueControl(queue: context.queuePath)
+        defer { control.close() }
+        let count = try control.retry(batch.id, which, at: RunnerClock().now)
+        context.answer("b\(batch.id): \(count) jobs will be tried again by the next `offpeak run`") {
+            $0.member("batch", "b\(batch.id)")
+            $0.member("retried", count)
+        }
+        return .success
+    }
+
+    static let backup = Command(
+        syntax: CommandSyntax("backup", ["FILE"], help: "a consistent copy of the queue, also during a run; never overwrites")
+    ) { context in
+        let path = context.arguments.positionals[0]
+        let control = try QueueControl(queue: context.queuePath)
+        defer { control.close() }
+        try control.backup(to: path)
+        context.answer("the queue is copied to \(path)") { $0.member("backup", path) }
+        return .success
+    }
+
+    static let prune = Command(
+        syntax: CommandSyntax(
+            "prune", help: "deletes finished batches with their prompts, answers and attempts",
+            options: [.value("--older-than", "DURATION", "only those finished longer ago than this; default 30d")])
+    ) { context in
+        let age = try context.duration("--older-than") ?? .days(30)
+        let control = try QueueControl(queue: context.queuePath)
+        defer { control.close() }
+        let pruned = try control.prune(finishedBefore: RunnerClock().now - age)
+        context.answer("\(pruned.batches.count) batches with \(pruned.jobs) jobs deleted") { writer in
+            writer.array("batches") { for batch in pruned.batches { $0.element("b\(batch)") } }
+            writer.member("jobs", pruned.jobs)
+        }
+        return .success
+    }
+}
+
+extension CommandContext {
+    /// The batch that a positional argument names.
+    func batchNamed(_ index: Int) throws -> BatchStatus {
+        let reader = try reader()
+        defer { reader.close() }
+        return try batch(arguments.positionals[index], in: reader)
+    }
+
+    /// Says what was done, in words or as a document.
+    func answer(_ text: String, _ document: (inout JSONWriter) -> Void) {
+        if printer.usesJSON { printer.json(document) } else { printer.note(text) }
+    }
+
+    /// An option's value as a length of time.
+    func duration(_ option: String) throws(CommandFailure) -> Interval? {
+        guard let text = arguments[option] else { return nil }
+        guard let interval = Interval(duration: text), interval > .zero else {
+            throw .usage("\(option) takes a duration such as 90s, 30m, 12h or 1h30m, not \"\(text)\"")
+        }
+        return interval
+    }
+
+    fileprivate func pauseTarget(_ command: String) throws -> (target: PauseTarget, text: String) {
+        let given = [arguments.positionals.first, arguments["--class"], arguments["--key"]].compactMap { $0 }
+        guard given.count == 1 else {
+            throw CommandFailure.usage("`offpeak \(command)` needs a BATCH, --class C or --key K, one of them")
+        }
+        if let name = arguments["--class"] {
+            try checkName(name, among: try configuration().classes.map(\.name), what: "class")
+            return (.workloadClass(name), "class \(name)")
+        }
+        if let name = arguments["--key"] {
+            try checkName(name, among: try configuration().keys.map(\.name), what: "key")
+            return (.key(name), "key \(name)")
+        }
+        let batch = try batchNamed(0)
+        return (.batch(batch.id), "b\(batch.id)")
+    }
+
+    /// A name must be in the configuration: a mistyped one would silently do nothing.
+    func checkName(_ name: String, among names: [String], what: String) throws(CommandFailure) {
+        guard !names.contains(name) else { return }
+        let near = Nearest.name(to: name, in: names)
+        throw CommandFailure(
+            .userError, code: "no_\(what)", "the configuration has no \(what) \"\(name)\"",
+            hint: near.map { "did you mean \"\($0)\"?" } ?? "it has: \(names.joined(separator: ", "))")
+    }
+}

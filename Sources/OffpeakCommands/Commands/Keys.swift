@@ -1,0 +1,135 @@
+import JSONLines
+import OffpeakConfiguration
+import OffpeakCore
+import OffpeakRunner
+import OffpeakStore
+
+extension Command {
+    static let keys = Command(
+        syntax: CommandSyntax("keys", help: "each key's limits, use today and health")
+    ) { context in
+        let configuration = try context.configuration()
+        let clock = RunnerClock()
+        let state = try KeyUse.read(context.queuePath, day: RunCalendar(configuration: configuration, clock: clock).day)
+        let views = configuration.keys.map { KeyView($0, state: state, now: clock.now) }
+        if context.printer.usesJSON {
+            context.printer.json { writer in
+                writer.array("keys") { array in
+                    for view in views { array.object { view.write(to: &$0) } }
+                }
+            }
+        } else {
+            context.printer.data(views.map(\.text).joined(separator: "\n"))
+        }
+        return .success
+    }
+}
+
+/// What the queue knows of keys; nothing when there is no queue yet.
+struct KeyUse {
+    var memories: [String: KeyMemory] = [:]
+    var today: [String: KeyDayUse] = [:]
+    var totals: [String: KeyTotal] = [:]
+    var paused: Set<String> = []
+
+    static func read(_ path: String, day: Int) throws -> KeyUse {
+        var use = KeyUse()
+        let reader: QueueReader
+        do throws(StoreError) {
+            reader = try QueueReader(queue: path)
+        } catch {
+            if error.reason == .notFound { return use }
+            throw error
+        }
+        defer { reader.close() }
+        for memory in try reader.keyMemories() { use.memories[memory.key] = memory }
+        for day in try reader.dayUse(day: day) { use.today[day.key] = day }
+        for total in try reader.keyTotals() { use.totals[total.key] = total }
+        use.paused = try reader.pauses().keys
+        return use
+    }
+}
+
+/// One key as `keys` shows it.
+struct KeyView {
+    let key: KeyDescriptor
+    let memory: KeyMemory?
+    let today: KeyDayUse?
+    let total: KeyTotal?
+    let health: String
+    let until: Timestamp?
+
+    init(_ key: KeyDescriptor, state: KeyUse, now: Timestamp) {
+        self.key = key
+        memory = state.memories[key.name]
+        today = state.today[key.name]
+        total = state.totals[key.name]
+        let blocked = memory?.blockedUntil.flatMap { $0 > now ? $0 : nil }
+        if state.paused.contains(key.name) {
+            (health, until) = ("paused", nil)
+        } else if memory?.health == "rejected" {
+            (health, until) = ("rejected", nil)
+        } else if let blocked {
+            (health, until) = (memory?.health == "exhausted" ? "exhausted" : "cooling", blocked)
+        } else {
+            (health, until) = ("ok", nil)
+        }
+    }
+
+    func write(to writer: inout JSONWriter) {
+        writer.member("key", key.name)
+        writer.member("provider", key.provider)
+        writer.member("billing", key.billing.rawValue)
+        writer.member("pool", key.pool)
+        writer.member("enabled", key.enabled)
+        writer.member("health", health)
+        writer.member("reason", health == "ok" ? nil : memory?.reason)
+        writer.member("until", until)
+        writer.object("limits") { limits in
+            for (name, value) in Self.named(key.limits) { limits.member(name, value) }
+            if let requests = memory?.learnedRequests, let window = memory?.learnedWindow {
+                limits.member("learned_requests", requests)
+                limits.member("learned_window_s", Int(window.milliseconds / 1_000))
+            }
+        }
+        writer.object("used") {
+            $0.member("requests_today", today?.requests ?? 0)
+            $0.member("tokens_today", today?.tokens ?? 0)
+            $0.member("attempts", total?.attempts ?? 0)
+            $0.member("succeeded", total?.succeeded ?? 0)
+            $0.member("failed", total?.failed ?? 0)
+            $0.member("unknown", total?.unknown ?? 0)
+            $0.member("input_tokens", total?.usage.inputTokens ?? 0)
+            $0.member("output_tokens", total?.usage.outputTokens ?? 0)
+        }
+        writer.object("quota") { _ in }
+        writer.object("credit") { _ in }
+        writer.object("fee") { _ in }
+    }
+
+    private static func named(_ limits: Limits) -> [(String, Int)] {
+        [
+            ("rpm", limits.rpm), ("tpm", limits.tpm), ("rpd", limits.rpd), ("tpd", limits.tpd), ("concurrent", limits.concurrent),
+        ].compactMap { name, value in value.map { (name, $0) } }
+    }
+
+    var text: String {
+        var head = "\(key.name)  provider \(key.provider)"
+        if let pool = key.pool { head += ", pool \(pool)" }
+        if !key.enabled { head += ", disabled" }
+        head += "  \(health)"
+        if let until { head += " until \(TimeText.rfc3339(until))" }
+        if health != "ok", let reason = memory?.reason, !reason.isEmpty { head += ": \(reason)" }
+        var lines = [head]
+        let limits = Self.named(key.limits).map { "\($0.1) \($0.0)" }
+        var limitText = limits.isEmpty ? "no limits stated" : limits.joined(separator: ", ")
+        if let requests = memory?.learnedRequests, let window = memory?.learnedWindow {
+            limitText += "; found out: \(requests) requests per \(TimeText.length(window))"
+        }
+        lines.append("    limits: \(limitText)")
+        lines.append(
+            "    today: \(today?.requests ?? 0) requests, \(today?.tokens ?? 0) tokens; in all \(total?.attempts ?? 0) attempts, "
+                + "\(total?.succeeded ?? 0) succeeded, \(total?.failed ?? 0) failed, \(total?.unknown ?? 0) unknown")
+        return lines.joined(separator: "\n")
+    }
+}

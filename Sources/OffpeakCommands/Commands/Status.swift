@@ -1,0 +1,157 @@
+import JSONLines
+import OffpeakCore
+import OffpeakRunner
+import OffpeakStore
+
+extension Command {
+    static let status = Command(
+        syntax: CommandSyntax(
+            "status", ["BATCH"], required: 0, help: "counts by state, tokens, what is being waited for and until when")
+    ) { context in
+        let reader = try context.reader()
+        defer { reader.close() }
+        let now = RunnerClock().now
+        let paused = try reader.pauses()
+        if let name = context.arguments.positionals.first {
+            let batch = BatchView(try context.batch(name, in: reader), pauses: paused, now: now)
+            if context.printer.usesJSON {
+                context.printer.json { batch.write(to: &$0) }
+            } else {
+                context.printer.data(batch.lines.joined(separator: "\n"))
+            }
+            return .success
+        }
+        let batches = try reader.batches().map { BatchView($0, pauses: paused, now: now) }
+        if context.printer.usesJSON {
+            context.printer.json { writer in
+                writer.array("batches") { array in
+                    for batch in batches { array.object { batch.write(to: &$0) } }
+                }
+            }
+        } else if batches.isEmpty {
+            context.printer.note("the queue has no batches; `offpeak submit FILE --class C` adds one")
+        } else {
+            context.printer.data(batches.map { $0.lines.joined(separator: "\n") }.joined(separator: "\n\n"))
+        }
+        return .success
+    }
+}
+
+/// A batch as `status` shows it.
+struct BatchView {
+    struct Wait {
+        var reason: String
+        var jobs: Int
+        var until: Timestamp?
+    }
+
+    let batch: BatchStatus
+    let waits: [Wait]
+    /// Jobs that wait for a known moment, or for a retry's.
+    let deferred: Int
+
+    init(_ batch: BatchStatus, pauses: Pauses, now: Timestamp) {
+        self.batch = batch
+        var waits: [Wait] = []
+        var deferred = 0
+        for flow in batch.flows {
+            let counts = flow.counts
+            if counts.scheduled > 0 {
+                deferred += counts.scheduled
+                waits.append(Wait(reason: "a retry or the key's reset", jobs: counts.scheduled, until: flow.nextDue))
+            }
+            guard counts.ready > 0 else { continue }
+            if batch.paused {
+                waits.append(Wait(reason: "the batch is paused", jobs: counts.ready, until: nil))
+            } else if pauses.classes.contains(flow.flow.className) {
+                waits.append(Wait(reason: "class \(flow.flow.className) is paused", jobs: counts.ready, until: nil))
+            } else if let hold = flow.hold, hold.until.map({ $0 > now }) ?? true {
+                if hold.until != nil { deferred += counts.ready }
+                waits.append(Wait(reason: hold.reason, jobs: counts.ready, until: hold.until))
+            }
+        }
+        self.waits = waits
+        self.deferred = deferred
+    }
+
+    var state: String {
+        if batch.state == .cancelled { return "cancelled" }
+        if batch.state == .intake { return "submitting" }
+        if batch.counts.open == 0 { return "done" }
+        return batch.paused ? "paused" : "open"
+    }
+
+    /// The members of the document that `product` promises for a batch.
+    func write(to writer: inout JSONWriter) {
+        let counts = batch.counts
+        writer.member("batch", "b\(batch.id)")
+        writer.member("name", batch.name)
+        writer.member("class", batch.className)
+        writer.member("state", state)
+        writer.object("jobs") {
+            $0.member("total", counts.total)
+            $0.member("waiting", counts.ready + counts.scheduled - deferred)
+            $0.member("deferred", deferred)
+            $0.member("parked", counts.parked)
+            $0.member("in_flight", counts.inFlight)
+            $0.member("succeeded", counts.succeeded)
+            $0.member("failed", counts.failed)
+            $0.member("cancelled", counts.cancelled)
+        }
+        writer.member("created", batch.created)
+        writer.member("finished", batch.finished)
+        writer.member("deadline", batch.deadline)
+        writer.member("next_due", nextDue)
+        writer.array("waiting_for") { array in
+            for wait in waits {
+                array.object {
+                    $0.member("reason", wait.reason)
+                    $0.member("jobs", wait.jobs)
+                    $0.member("until", wait.until)
+                }
+            }
+        }
+        writer.object("usage") { $0.members(batch.usage) }
+        writer.object("cost") { $0.noCost() }
+    }
+
+    private var nextDue: Timestamp? { waits.compactMap(\.until).min() }
+
+    /// The same for people.
+    var lines: [String] {
+        let counts = batch.counts
+        var parts: [String] = []
+        let numbers = [
+            (counts.succeeded, "succeeded"), (counts.failed, "failed"), (counts.parked, "parked"), (counts.inFlight, "in flight"),
+            (deferred, "deferred"), (counts.ready + counts.scheduled - deferred, "waiting"), (counts.cancelled, "cancelled"),
+        ]
+        for (number, word) in numbers where number > 0 { parts.append("\(number) \(word)") }
+        if parts.isEmpty { parts = ["none"] }
+        var lines = ["b\(batch.id)  \(batch.name)  class \(batch.className)  \(state)"]
+        lines.append("    \(counts.total) jobs: " + parts.joined(separator: ", "))
+        let usage = batch.usage
+        lines.append(
+            "    \(usage.inputTokens) input tokens (\(usage.cachedTokens) cached), \(usage.outputTokens) output tokens")
+        for wait in waits {
+            let until = wait.until.map { " until \(TimeText.rfc3339($0))" } ?? ""
+            lines.append("    \(wait.jobs) jobs wait\(until): \(wait.reason)")
+        }
+        if counts.parked > 0 { lines.append("    \(counts.parked) jobs wait for a person: `offpeak retry b\(batch.id) --parked`") }
+        return lines
+    }
+}
+
+extension JSONWriter {
+    /// The members of a usage document.
+    mutating func members(_ usage: Usage) {
+        member("input_tokens", usage.inputTokens)
+        member("cached_tokens", usage.cachedTokens)
+        member("output_tokens", usage.outputTokens)
+    }
+
+    /// The members of a cost document while prices are not in effect: unknown, not zero.
+    mutating func noCost() {
+        null("provider_usd")
+        null("platform_usd")
+    }
+}

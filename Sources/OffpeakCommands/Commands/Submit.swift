@@ -1,0 +1,123 @@
+import Foundation
+import JSONLines
+import OffpeakConfiguration
+import OffpeakCore
+import OffpeakRunner
+import OffpeakStore
+
+extension Command {
+    static let submit = Command(
+        syntax: CommandSyntax(
+            "submit", ["FILE|-"], help: "queues a JSONL batch and prints its id; a bad line rejects the batch",
+            options: [
+                .value("--class", "C", "the workload class of lines that name none; default: default"),
+                .value("--name", "N", "a name for people; default: the file's"),
+                .value("--model", "M", "the model of lines that name none"),
+                .value("--deadline", "T", "when it should be done: a duration (12h) or a moment (2026-11-25T06:00:00Z)"),
+                .value("--priority", "P", "higher goes first; default: the class's"),
+                .flag("--skip-bad-lines", "leave bad lines out instead of rejecting the batch"),
+            ])
+    ) { context in
+        let configuration = try context.configuration()
+        let request = try context.submission(configuration)
+        let clock = RunnerClock()
+        let display = SubmitDisplay(printer: context.printer)
+        var status = ExitStatus.success
+        do {
+            try Submission(request, queue: context.queuePath, clock: clock).run(progress: { display.show($0) }) { result in
+                display.clear()
+                if result.batch == nil { status = .userError }
+                context.report(result, of: request)
+            }
+        } catch let failure as SourceFailure {
+            display.clear()
+            throw CommandFailure(
+                .userError, code: "source", "\(failure.path) cannot be submitted: \(failure.reason)",
+                hint: failure.path == "-" ? nil : "give a JSONL file, or - for standard input")
+        }
+        return status
+    }
+}
+
+extension CommandContext {
+    fileprivate func submission(_ configuration: Configuration) throws -> SubmissionRequest {
+        let path = arguments.positionals[0]
+        let className = arguments["--class"] ?? Configuration.defaultClass
+        let names = configuration.classes.map(\.name)
+        try checkName(className, among: names, what: "class")
+        let priority = try number("--priority", in: -1_000_000...1_000_000)
+        let policy = configuration.policy(of: className)
+        return SubmissionRequest(
+            path: path, name: arguments["--name"] ?? (path == "-" ? "stdin" : URL(filePath: path).lastPathComponent),
+            className: className, model: arguments["--model"], priority: priority,
+            deadline: try deadline(policy), skipsBadLines: arguments.has("--skip-bad-lines"), knownClasses: Set(names))
+    }
+
+    /// `--deadline`, else the class's own, counted from now.
+    private func deadline(_ policy: ClassPolicy?) throws -> Timestamp? {
+        let now = RunnerClock().now
+        guard let text = arguments["--deadline"] else { return policy?.deadline.map { now + $0 } }
+        if let interval = Interval(duration: text) { return now + interval }
+        let formatter = ISO8601DateFormatter()
+        guard let date = formatter.date(from: text) else {
+            throw CommandFailure.usage(
+                "--deadline takes a duration such as 12h, or a moment such as 2026-11-25T06:00:00Z, not \"\(text)\"")
+        }
+        return Timestamp(milliseconds: Int64(date.timeIntervalSince1970 * 1_000))
+    }
+
+    /// The id on stdout, everything else on stderr.
+    fileprivate func report(_ result: SubmissionResult, of request: SubmissionRequest) {
+        if printer.usesJSON {
+            printer.json { writer in
+                writer.member("batch", result.batch.map { "b\($0)" })
+                writer.member("accepted", result.batch == nil ? 0 : result.accepted)
+                writer.array("rejected") { array in
+                    for line in result.rejected {
+                        array.object {
+                            $0.member("line", line.line)
+                            $0.member("reason", line.reason)
+                        }
+                    }
+                }
+                writer.member("rejected_count", result.rejectedCount)
+            }
+            return
+        }
+        let source = request.path == "-" ? "standard input" : request.path
+        for line in result.rejected.prefix(20) { printer.warning("\(source):\(line.line): \(line.reason)") }
+        if result.rejectedCount > 20 { printer.warning("and \(result.rejectedCount - 20) more bad lines") }
+        guard let batch = result.batch else {
+            printer.failure(
+                CommandFailure(
+                    .userError, code: "bad_lines", "nothing was queued: \(result.rejectedCount) of its lines are bad",
+                    hint: "mend them, or leave them out with --skip-bad-lines"))
+            return
+        }
+        printer.data("b\(batch)")
+        var text = "\(result.accepted) jobs queued as b\(batch)"
+        if result.rejectedCount > 0 { text += ", \(result.rejectedCount) bad lines left out" }
+        if result.wasResumed { text += " (an interrupted submit was completed)" }
+        printer.note(text)
+    }
+}
+
+/// How far a long submit is, on a terminal.
+private final class SubmitDisplay {
+    private let printer: Printer
+    private let started = Date()
+    private var shown = Date.distantPast
+
+    init(printer: Printer) { self.printer = printer }
+
+    private var isVisible: Bool { printer.isInteractive && printer.level != .quiet && !printer.usesJSON }
+
+    func show(_ lines: Int) {
+        guard isVisible, Date().timeIntervalSince(shown) > 0.2 else { return }
+        shown = Date()
+        let rate = Int(Double(lines) / max(0.001, Date().timeIntervalSince(started)))
+        printer.progress("\(lines) lines queued, \(rate) lines/s")
+    }
+
+    func clear() { if isVisible { printer.clearProgress() } }
+}
