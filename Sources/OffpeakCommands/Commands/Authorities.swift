@@ -1,5 +1,6 @@
 import Foundation
 import OffpeakConfiguration
+import OffpeakProviders
 
 /// The certificate authorities that the configuration names besides the system's.
 enum Authorities {

@@ -3,7 +3,7 @@ import Glibc
 
 /// Turns SIGINT and SIGTERM into calls. The first asks to finish what is in flight, the second to stop now; after that
 /// the signal does what it always does.
-final class Signals: Sendable {
+final class Signals {
     private let sources: [any DispatchSourceSignal]
 
     /// `handle` gets the signal's number and how many came so far. Signals that come before this returns still end the

@@ -67,7 +67,7 @@ package struct AccountLimiter: Sendable {
     private let margin: Interval
 
     /// Until its answer comes, a request may be counted by the server this long after it was sent.
-    static let wayThere = Interval.milliseconds(500)
+    package static let wayThere = Interval.milliseconds(500)
 
     /// `isCareful`: nothing is known of the account's limits, so it feels its way. A pool has no concurrency of its own
     /// unless it was given one.

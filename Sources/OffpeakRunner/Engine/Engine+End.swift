@@ -1,3 +1,4 @@
+import OffpeakConfiguration
 import OffpeakCore
 import OffpeakStore
 
@@ -6,7 +7,7 @@ extension Engine {
     func end(at now: Timestamp) -> RunEnd? {
         guard scheduler.inFlightCount == 0, !isStoring, pending.isQuiet, hasView, failure == nil else { return nil }
         if let cause = drainCause { return summary(cause) }
-        let left = flows.values.filter { $0.waiting > 0 }
+        let left = flows.values.filter { $0.counts.waiting > 0 }
         if !options.watch {
             if !isViewStale, left.isEmpty { return summary(.finished) }
             if options.noWait, !isViewStale, isAllDeferred(left, at: now) { return summary(.workLeft) }
@@ -19,8 +20,8 @@ extension Engine {
     private func isAllDeferred(_ left: [FlowStatus], at now: Timestamp) -> Bool {
         let soon = now + RunOptions.longestPace
         return left.allSatisfy { status in
-            if status.scheduled > 0, let due = status.nextDue, due <= soon { return false }
-            if status.ready == 0 { return true }
+            if status.counts.scheduled > 0, let due = status.nextDue, due <= soon { return false }
+            if status.counts.ready == 0 { return true }
             if configuration.policy(of: status.flow.className) == nil { return true }
             guard let hold = scheduler.hold(on: status.flow.id) else { return false }
             return hold.until.map { $0 > soon } ?? true
@@ -37,7 +38,7 @@ extension Engine {
         end.succeeded = snapshot.succeeded
         end.failed = snapshot.failed
         end.parked = snapshot.parked
-        end.waiting = flows.values.reduce(0) { $0 + $1.waiting }
+        end.waiting = flows.values.reduce(0) { $0 + $1.counts.waiting }
         return end
     }
 

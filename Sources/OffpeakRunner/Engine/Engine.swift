@@ -70,7 +70,7 @@ package final class Engine {
             keys: configuration.keys, pools: configuration.pools,
             classes: configuration.classes.map { policy in (policy, configuration.keys(for: policy).map(\.name)) },
             refreshableKeys: secrets.refreshable, seed: options.seed)
-        try Recovery.perform(on: queue, scheduler: &scheduler, clock: clock, note: onNote)
+        try Recovery.perform(on: queue, scheduler: &scheduler, calendar: calendar, clock: clock, note: onNote)
         let mail = mail
         worker = StoreWorker(queue: queue) { mail.post(.stored($0)) }
         transport = try makeTransport { mail.post(.completed($0)) }
@@ -89,7 +89,6 @@ package final class Engine {
             worker.stop()
         }
         var effects = SchedulerEffects()
-        for event in calendar.events(at: clock.now) { scheduler.handle(event, at: clock.now, into: &effects) }
         pending.refreshes = true
         pending.forcesRefresh = true
         while true {
@@ -152,7 +151,12 @@ package final class Engine {
 
     /// Whatever the time asks for: days and windows, jobs that are due, other processes' changes, the run's own end.
     private func tend(at now: Timestamp, into effects: inout SchedulerEffects) {
-        for event in calendar.due(at: now) { scheduler.handle(event, at: now, into: &effects) }
+        if now >= calendar.nextTurn {
+            if calendar.turnsDay() {
+                scheduler.handle(.dayStarted(used: [:], ends: calendar.dayEnds), at: now, into: &effects)
+            }
+            for event in calendar.windows(at: now) { scheduler.handle(event, at: now, into: &effects) }
+        }
         for key in secrets.dueForRefresh(at: now) { loadSecret(key) }
         if let due = nextDue, due <= now {
             nextDue = nil
@@ -232,9 +236,9 @@ package final class Engine {
         for status in view.flows where options.className == nil || status.flow.className == options.className {
             flows[status.flow.id] = status
             open.append(status.flow)
-            snapshot.waiting += status.waiting
+            snapshot.waiting += status.counts.waiting
             guard let hold = scheduler.hold(on: status.flow.id) else { continue }
-            snapshot.deferred += status.ready
+            snapshot.deferred += status.counts.ready
             if let until = hold.until, until < snapshot.deferredUntil ?? .distantFuture {
                 (snapshot.deferredUntil, snapshot.deferredReason) = (until, hold.reason)
             }

@@ -15,7 +15,7 @@ package struct KeyRing: Sendable {
     package init(configuration: Configuration, environment: [String: String]) {
         self.environment = environment
         sources = configuration.secrets
-        refreshable = Set(sources.filter { $0.value.isCommand }.keys)
+        refreshable = Set(sources.filter { if case .command = $0.value { true } else { false } }.keys)
     }
 
     /// Loads the secrets of these keys; returns what is wrong, by key.
@@ -47,7 +47,7 @@ package struct KeyRing: Sendable {
     /// Keys whose secret is older than its source says it may be; each is named once per period.
     mutating func dueForRefresh(at now: Timestamp) -> [String] {
         let due = loadedAt.keys.sorted().filter { key in
-            guard let period = sources[key]?.refreshInterval, let loaded = loadedAt[key] else { return false }
+            guard case .command(_, let period?) = sources[key], let loaded = loadedAt[key] else { return false }
             return now - loaded >= period
         }
         for key in due { loadedAt[key] = now }

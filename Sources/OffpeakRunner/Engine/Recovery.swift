@@ -8,7 +8,8 @@ enum Recovery {
     private static let longestMemory = Interval.hours(1)
 
     static func perform(
-        on queue: SQLiteQueue, scheduler: inout Scheduler, clock: RunnerClock, note: (String) -> Void
+        on queue: SQLiteQueue, scheduler: inout Scheduler, calendar: RunCalendar, clock: RunnerClock,
+        note: (String) -> Void
     ) throws(StoreError) {
         let now = clock.now
         let memories = try queue.keyMemories()
@@ -22,6 +23,10 @@ enum Recovery {
                 tokens: used ?? attempt.reservedTokens)
         }
         for memory in memories { scheduler.recall(memory, at: now) }
+        var used: [String: (requests: Int, tokens: Int)] = [:]
+        for key in try queue.dayUse(day: calendar.day) { used[key.key] = (key.requests, key.tokens) }
+        var effects = SchedulerEffects()
+        scheduler.handle(.dayStarted(used: used, ends: calendar.dayEnds), at: now, into: &effects)
         try settleAbandoned(on: queue, scheduler: &scheduler, at: now, note: note)
     }
 
