@@ -147,6 +147,7 @@ enum Word {
 
 /// The well-formed byte sequences of RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF.
 enum UTF8Sequence {
+    // SAFETY: `start` is below `end`, and no byte beyond `end` is read.
     /// How many bytes the character at `start`, which is not ASCII, has; 0 if it is not well-formed.
     @inline(__always)
     static func length(in bytes: UnsafeRawBufferPointer, at start: Int, end: Int) -> Int {
