@@ -87,6 +87,7 @@ package struct JSONSlice: Sendable {
     }
 
     /// The element of an array at this index, counted from 0; nil if there is none or the value is not an array.
+    /// It is searched from the first element on; go through `elements` to read many.
     package subscript(_ index: Int) -> JSONSlice? {
         guard index >= 0 else { return nil }
         var left = index
@@ -136,6 +137,7 @@ package struct JSONSlice: Sendable {
             while cursor.byte == .quote {
                 let name = cursor.at + 1
                 guard cursor.skipString() else { return }
+                // SAFETY: between the quotes that the cursor has just passed.
                 let inside = UnsafeRawBufferPointer(rebasing: buffer[name..<(cursor.at - 1)])
                 let escaped = cursor.hasEscapes
                 guard cursor.skipColon() else { return }

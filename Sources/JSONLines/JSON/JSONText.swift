@@ -8,6 +8,7 @@ enum JSONText {
     }
 
     /// The same as bytes.
+    // SAFETY: here and below, every access is checked against the count first, and only copies are returned.
     static func decodedBytes(_ inside: UnsafeRawBufferPointer) -> [UInt8] {
         var text: [UInt8] = []
         text.reserveCapacity(inside.count)

@@ -5,29 +5,35 @@ package protocol JSONWritable {
 }
 
 extension String: JSONWritable {
+    /// Appends the value as JSON text.
     package func write(to bytes: inout [UInt8]) { bytes.appendJSONString(self) }
 }
 
 extension Bool: JSONWritable {
+    /// Appends the value as JSON text.
     package func write(to bytes: inout [UInt8]) { bytes.append(contentsOf: (self ? "true" : "false").utf8) }
 }
 
 extension Int: JSONWritable {
+    /// Appends the value as JSON text.
     package func write(to bytes: inout [UInt8]) { bytes.append(contentsOf: String(self).utf8) }
 }
 
 extension Int64: JSONWritable {
+    /// Appends the value as JSON text.
     package func write(to bytes: inout [UInt8]) { bytes.append(contentsOf: String(self).utf8) }
 }
 
 /// JSON has no infinity and no NaN: both are written as `null`.
 extension Double: JSONWritable {
+    /// Appends the value as JSON text.
     package func write(to bytes: inout [UInt8]) {
         bytes.append(contentsOf: (isFinite ? String(describing: self) : "null").utf8)
     }
 }
 
 extension Optional: JSONWritable where Wrapped: JSONWritable {
+    /// Appends the value as JSON text.
     package func write(to bytes: inout [UInt8]) {
         guard let self else { return bytes.append(contentsOf: "null".utf8) }
         self.write(to: &bytes)
@@ -35,6 +41,7 @@ extension Optional: JSONWritable where Wrapped: JSONWritable {
 }
 
 extension Array: JSONWritable where Element: JSONWritable {
+    /// Appends the value as JSON text.
     package func write(to bytes: inout [UInt8]) {
         bytes.append(.openBracket)
         for (index, element) in enumerated() {
@@ -47,6 +54,7 @@ extension Array: JSONWritable where Element: JSONWritable {
 
 /// The value's own text, unchanged.
 extension JSONSlice: JSONWritable {
+    /// Appends the value as JSON text.
     package func write(to bytes: inout [UInt8]) { bytes.append(contentsOf: self.bytes) }
 }
 

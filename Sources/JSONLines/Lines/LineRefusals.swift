@@ -56,7 +56,8 @@ package enum FileStart {
             return refuse(
                 .encoding, "the file is \(encoding); convert it to UTF-8 first (iconv -f \(encoding) -t UTF-8 FILE)")
         }
-        if start.first(where: { $0 > 0x20 }) == .openBracket { return refuse(.format, arrayReason) }
+        let text = start.starts(with: [0xEF, 0xBB, 0xBF]) ? start[3...] : start[...]
+        if text.first(where: { $0 > 0x20 }) == .openBracket { return refuse(.format, arrayReason) }
         return nil
     }
 

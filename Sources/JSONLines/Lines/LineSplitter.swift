@@ -49,6 +49,7 @@ package struct LineSplitter: Sendable {
     ) throws(E) {
         var start = 0
         while let feed = Self.lineFeed(in: block, from: start) {
+            // SAFETY: both bounds are within the block; the pieces are used or copied within this call.
             let piece = UnsafeRawBufferPointer(rebasing: block[start..<feed])
             start = feed + 1
             if pending == 0 {
@@ -105,6 +106,7 @@ package struct LineSplitter: Sendable {
         _ whole: UnsafeRawBufferPointer, consumed: Int, _ body: (Line) throws(E) -> Void
     ) throws(E) {
         var line = whole
+        // SAFETY: the line only shrinks, within the bytes that it was given.
         if endOffset == 0, line.starts(with: [0xEF, 0xBB, 0xBF]) {
             line = UnsafeRawBufferPointer(rebasing: line[3...])
         }

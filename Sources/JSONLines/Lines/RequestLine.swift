@@ -10,15 +10,19 @@ package struct RequestLine: Sendable {
         case plain
     }
 
+    /// How the line is written.
     package let form: Form
+    /// The API call that it asks for.
     package let endpoint: LineEndpoint
     /// 1 to 512 bytes when decoded, without control characters.
     package let customID: Range<Int>
+    /// Whether its raw text has escapes; `customID(in:)` resolves them.
     package let customIDNeedsUnescaping: Bool
     /// The request as the line gives it; nil for a plain line, whose body has to be built.
     package let body: Range<Int>?
     /// The model that the line names; nil if it names none and the default applies.
     package let model: Range<Int>?
+    /// Whether its raw text has escapes.
     package let modelNeedsUnescaping: Bool
     /// The largest of `max_tokens`, `max_completion_tokens` and `max_output_tokens`, for the estimate before sending.
     package let maxOutputTokens: Int?
@@ -26,6 +30,7 @@ package struct RequestLine: Sendable {
     package let choices: Int
     /// The workload class that the line names, if any.
     package let className: Range<Int>?
+    /// Whether its raw text has escapes.
     package let classNameNeedsUnescaping: Bool
 
     /// The raw strings of a plain line, with their quotes.
@@ -51,8 +56,7 @@ package struct RequestLine: Sendable {
     /// line, the chat request that it stands for.
     package func body(defaultModel: String?, in line: UnsafeRawBufferPointer) -> [UInt8] {
         guard let body else { return plainBody(model: defaultModel, in: line) }
-        // SAFETY: the range was found in this buffer, and the bytes are copied.
-        let own = UnsafeRawBufferPointer(rebasing: line[body])
+        let own = Self.part(body, of: line)
         guard model == nil, let defaultModel else { return Array(own) }
         var bytes: [UInt8] = [.openBrace]
         bytes.reserveCapacity(own.count + defaultModel.utf8.count + 16)
@@ -68,9 +72,8 @@ package struct RequestLine: Sendable {
     /// they are.
     package func plainBody(model defaultModel: String?, in line: UnsafeRawBufferPointer) -> [UInt8] {
         JSONWriter.object { writer in
-            // SAFETY: the ranges were found in this buffer, and the bytes are copied.
             if let model {
-                writer.raw("model", line[(model.lowerBound - 1)..<(model.upperBound + 1)])
+                writer.raw("model", Self.part((model.lowerBound - 1)..<(model.upperBound + 1), of: line))
             } else if let defaultModel {
                 writer.member("model", defaultModel)
             }
@@ -79,7 +82,7 @@ package struct RequestLine: Sendable {
                     guard let content else { continue }
                     messages.object {
                         $0.member("role", role)
-                        $0.raw("content", line[content])
+                        $0.raw("content", Self.part(content, of: line))
                     }
                 }
             }
@@ -88,8 +91,14 @@ package struct RequestLine: Sendable {
     }
 
     private static func text(_ range: Range<Int>, _ escaped: Bool, _ line: UnsafeRawBufferPointer) -> String {
-        // SAFETY: the range was found in this buffer, and the bytes are copied into the string.
-        let inside = UnsafeRawBufferPointer(rebasing: line[range])
+        let inside = part(range, of: line)
         return escaped ? JSONText.decode(inside) : String(decoding: inside, as: UTF8.self)
+    }
+
+    /// The bytes of a range that was found in this buffer; a shorter buffer is another one, and a mistake of the caller.
+    private static func part(_ range: Range<Int>, of line: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        precondition(range.upperBound <= line.count, "a request line is read with a buffer that it does not come from")
+        // SAFETY: within the buffer, as just checked; all callers copy the bytes before they return.
+        return UnsafeRawBufferPointer(rebasing: line[range])
     }
 }

@@ -1,0 +1,125 @@
+import JSONLines
+import Testing
+
+@Suite struct RequestLineTests {
+    private func parsed(_ line: String, defaultModel: String? = nil) throws -> ParsedLine {
+        try ParsedLine(Array(line.utf8), defaultModel: defaultModel)
+    }
+
+    @Test func `an OpenAI batch line keeps its body byte for byte`() throws {
+        let body = #"{ "temperature":1.0, "model":"gpt-5-mini","messages":[{"role":"user","content":"a\/b é"}] ,"n":3}"#
+        let line = try parsed(
+            #" {"custom_id":"row-1","method":"POST","url":"/v1/chat/completions","class":"nightly","body":"# + body
+                + "} ")
+        #expect(line.form == .openAIBatch)
+        #expect(line.endpoint == .chatCompletions)
+        #expect(line.customID == "row-1")
+        #expect(line.model == "gpt-5-mini")
+        #expect(line.className == "nightly")
+        #expect(line.body == body)
+        #expect(line.maxOutputTokens == nil)
+        #expect(line.choices == 3)
+    }
+
+    @Test(arguments: [
+        ("/v1/chat/completions", #""messages":[{}]"#, LineEndpoint.chatCompletions),
+        ("/v1/embeddings", #""input":"text""#, .embeddings),
+        ("/v1/embeddings", #""input":["a","b"]"#, .embeddings),
+        ("/v1/responses", #""input":"text""#, .responses),
+        ("/v1/responses", #""prompt":{"id":"stored"}"#, .responses),
+        ("/v1/completions", #""prompt":"text""#, .completions),
+        (#"\/v1\/completions"#, #""prompt":[1,2]"#, .completions),
+    ])
+    func `every endpoint is known by its url`(url: String, payload: String, endpoint: LineEndpoint) throws {
+        let line = try parsed(#"{"custom_id":"a","url":"\#(url)","body":{"model":"m",\#(payload)}}"#)
+        #expect(line.endpoint == endpoint)
+        #expect(endpoint.path == url.replacing("\\", with: ""))
+    }
+
+    @Test func `members that offpeak does not know travel inside the body`() throws {
+        let names = (0..<60).map { #""x\#($0)":[{"a":{}}]"# }.joined(separator: ",")
+        let body = #"{"model":"m","messages":[[]],\#(names)}"#
+        #expect(try parsed(#"{"custom_id":"a","url":"/v1/chat/completions","body":\#(body)}"#).body == body)
+    }
+
+    @Test func `names and values may be written in escapes`() throws {
+        let line = try parsed(
+            #"{"custom\u005fid":"\u00e9\ud83d\ude00","url":"/v1/chat/completions","cl\u0061ss":"\u0061","body":"#
+                + #"{"mode\u006c":"g\u0070t","messages":[1]}}"#)
+        #expect(line.customID == "é😀")
+        #expect(line.model == "gpt")
+        #expect(line.className == "a")
+    }
+
+    @Test func `the largest token maximum counts, and null is none`() throws {
+        func maximum(_ members: String) throws -> Int? {
+            try parsed(
+                #"{"custom_id":"a","url":"/v1/responses","body":{"model":"m","input":"x",\#(members)}}"#
+            ).maxOutputTokens
+        }
+        #expect(try maximum(#""max_tokens":5,"max_completion_tokens":70,"max_output_tokens":6"#) == 70)
+        #expect(try maximum(#""max_tokens":0"#) == 0)
+        #expect(try maximum(#""max_tokens":null,"n":null,"stream":null"#) == nil)
+        #expect(try maximum(#""stream":false"#) == nil)
+    }
+
+    @Test func `a default model is put in only where the body names none`() throws {
+        let start = #"{"custom_id":"a","url":"/v1/embeddings","body":"#
+        #expect(try parsed(start + #"{ "input":"x"}}"#, defaultModel: "d").body == #"{"model":"d", "input":"x"}"#)
+        let named = #"{"input":"x","model":"own"}"#
+        let line = try parsed(start + named + "}", defaultModel: "d")
+        #expect(line.body == named)
+        #expect(line.model == "own")
+    }
+
+    @Test func `a plain line becomes a chat`() throws {
+        let line = try parsed(
+            #"{"prompt":"Say \"hi\"\n\u00e9","max_tokens":9,"system":"Be brief.","custom_id":"p","class":"c"}"#,
+            defaultModel: "d")
+        #expect(line.form == .plain)
+        #expect(line.endpoint == .chatCompletions)
+        #expect(line.model == nil)
+        #expect(line.className == "c")
+        #expect(line.maxOutputTokens == 9)
+        #expect(
+            line.body
+                == #"{"model":"d","messages":[{"role":"system","content":"Be brief."},"#
+                + #"{"role":"user","content":"Say \"hi\"\n\u00e9"}],"max_tokens":9}"#)
+    }
+
+    @Test func `a plain line's own model wins over the default`() throws {
+        let line = try parsed(#"{"custom_id":"p","prompt":"hi","model":"own"}"#, defaultModel: "d")
+        #expect(line.model == "own")
+        #expect(line.body == #"{"model":"own","messages":[{"role":"user","content":"hi"}]}"#)
+    }
+
+    @Test func `the longest id and the deepest nesting that are allowed pass`() throws {
+        let id = String(repeating: "é", count: 256)
+        let deep = String(repeating: "[", count: 126) + String(repeating: "]", count: 126)
+        let line = try parsed(
+            #"{"custom_id":"\#(id)","url":"/v1/embeddings","body":{"model":"m","input":"x","extra":\#(deep)}}"#)
+        #expect(line.customID == id)
+    }
+
+    @Test func `a parser can be used for line after line`() throws {
+        var parser = RequestLineParser()
+        var accepted: [String] = []
+        var refused: [Int] = []
+        var splitter = LineSplitter(maximumLineBytes: 150)
+        func take(_ line: LineSplitter.Line) {
+            do throws(LineError) {
+                accepted.append(try parser.parse(line).customID(in: line.bytes))
+            } catch {
+                refused.append(error.line)
+            }
+        }
+        let lines = (1...40).map { index in
+            let extra = index % 3 == 0 ? (0..<index).map { #","y\#($0 % 30)":1"# }.joined() : #","t":1"#
+            return #"{"custom_id":"\#(index)","url":"/v1/embeddings","body":{"model":"m","input":"x"\#(extra)}}"#
+        }
+        splitter.feed(Array(lines.joined(separator: "\n").utf8), take)
+        splitter.finish(take)
+        #expect(accepted.count + refused.count == 40)
+        #expect(refused == (1...40).filter { lines[$0 - 1].utf8.count > 150 })
+    }
+}
