@@ -59,7 +59,6 @@ final class Transfer {
         set(CURLOPT_SSL_VERIFYHOST, 2)
         set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
         set(CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_2TLS))
-        set(CURLOPT_PIPEWAIT, 1)
         set(CURLOPT_TCP_NODELAY, 1)
         set(CURLOPT_TCP_KEEPALIVE, 1)
         set(CURLOPT_UPLOAD_BUFFERSIZE, 16_384)
@@ -105,6 +104,9 @@ final class Transfer {
         errorText[0] = 0
         set(CURLOPT_URL, text: request.url)
         set(CURLOPT_TIMEOUT_MS, max(1, request.timeoutMilliseconds))
+        // To wait whether a connection can be shared is worth it over TLS, where HTTP/2 is found out at once. Over plain
+        // http it would hold all requests back until the first is answered.
+        set(CURLOPT_PIPEWAIT, request.url.hasPrefix("https") ? 1 : 0)
         // A proxy from the environment is for the world outside.
         set(CURLOPT_PROXY, text: isLoopback ? "" : nil)
         curl_slist_free_all(headerList)

@@ -29,6 +29,7 @@ extension Command {
             if summary.open > 0 { text += ", \(summary.open) jobs without an outcome left out" }
             context.printer.note(text)
         } catch let failure as ResultsExport.WriteFailure {
+            if failure.isClosedPipe { return .success }
             throw CommandFailure(.machineError, code: "write", "cannot write \(failure.path): \(failure.reason)")
         }
         return .success

@@ -100,6 +100,7 @@ package final class Engine {
             if let end = end(at: now) { return end }
             if let failure, scheduler.inFlightCount == 0, !isStoring { throw failure }
             publish(at: now)
+            if !isStoring, !pending.isEmpty, failure == nil { continue }
             for message in mail.take(within: patience(wake, at: now)) { receive(message, into: &effects) }
         }
     }

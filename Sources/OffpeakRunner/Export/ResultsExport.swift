@@ -23,6 +23,8 @@ package struct ResultsExport {
     package struct WriteFailure: Error, Sendable {
         package var path: String
         package var reason: String
+        /// Whoever read our output has left: nobody is waiting for the rest.
+        package var isClosedPipe = false
     }
 
     private let answers: OutputFile
@@ -139,7 +141,8 @@ private final class OutputFile {
             let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + done, bytes.count - done) }
             if count < 0 {
                 if errno == EINTR { continue }
-                throw ResultsExport.WriteFailure(path: path ?? "stdout", reason: String(cString: strerror(errno)))
+                throw ResultsExport.WriteFailure(
+                    path: path ?? "stdout", reason: String(cString: strerror(errno)), isClosedPipe: errno == EPIPE)
             }
             done += count
         }
