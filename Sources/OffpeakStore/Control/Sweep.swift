@@ -75,9 +75,10 @@ struct Sweep {
             total += try cancel(SQL.cancelScheduled, flow, from: .scheduled, at: now)
         }
         guard try connection.first(SQL.parkedCount, batch, row: { row in row.int(0) }) ?? 0 > 0 else { return total }
-        return total + (try move(to: .cancelled, at: now) { (cursor) throws(StoreError) in
-            try found(SQL.parked, max(cursor, JobRange(batch).start), JobRange(batch).end, Self.slice)
-        })
+        return total
+            + (try move(to: .cancelled, at: now) { (cursor) throws(StoreError) in
+                try found(SQL.parked, max(cursor, JobRange(batch).start), JobRange(batch).end, Self.slice)
+            })
     }
 
     private func cancel(

@@ -60,7 +60,8 @@ final class SpillFile {
         var done = 0
         while done < bytes.count {
             let count = bytes.withUnsafeBytes { buffer in
-                pwrite(file.descriptor, buffer.baseAddress?.advanced(by: done), bytes.count - done, off_t(offset + done))
+                pwrite(
+                    file.descriptor, buffer.baseAddress?.advanced(by: done), bytes.count - done, off_t(offset + done))
             }
             if count < 0 {
                 if errno == EINTR { continue }

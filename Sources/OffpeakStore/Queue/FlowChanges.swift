@@ -4,6 +4,8 @@ import OffpeakCore
 struct FlowChange {
     private var counts: (Int, Int, Int, Int, Int, Int, Int) = (0, 0, 0, 0, 0, 0, 0)
     var usage = Usage()
+    /// Some job that had ended is open again.
+    var reopens = false
 
     subscript(_ state: JobState) -> Int {
         get {
@@ -43,6 +45,7 @@ struct FlowChanges {
                 output_tokens = output_tokens + ?11
             WHERE id = ?1 RETURNING batch, ready + in_flight + parked + scheduled
             """
+        static let reopen: StaticString = "UPDATE batch SET finished = NULL WHERE id = ? AND finished IS NOT NULL"
         static let finish: StaticString = """
             UPDATE batch SET finished = ?2 WHERE id = ?1 AND finished IS NULL AND state IN (1, 2) AND NOT EXISTS
                 (SELECT 1 FROM flow WHERE batch = ?1 AND ready + in_flight + parked + scheduled > 0)
@@ -54,6 +57,7 @@ struct FlowChanges {
         guard from != to else { return }
         if let from { byFlow[flow, default: FlowChange()][from] -= count }
         if let to { byFlow[flow, default: FlowChange()][to] += count }
+        if let from, let to, from.isFinal && !to.isFinal { byFlow[flow]?.reopens = true }
     }
 
     mutating func add(_ flow: FlowID, _ usage: Usage) {
@@ -64,6 +68,7 @@ struct FlowChanges {
     /// Writes the counters and marks batches without open jobs as finished; returns those, by id.
     func apply(to connection: Connection, at now: Timestamp) throws(StoreError) -> [BatchID] {
         var maybeFinished: Set<BatchID> = []
+        var reopened: Set<BatchID> = []
         for (flow, change) in byFlow.sorted(by: { $0.key < $1.key }) {
             let statement = try connection.statement(SQL.apply)
             statement.bind(1, flow)
@@ -75,12 +80,19 @@ struct FlowChanges {
             // Until the end, so that the update is complete before the statement is reset.
             while try statement.step() {
                 if statement.int(1) == 0 { maybeFinished.insert(statement.int64(0)) }
+                if change.reopens { reopened.insert(statement.int64(0)) }
             }
         }
+        for batch in reopened.sorted() { try connection.run(SQL.reopen, batch) }
         var finished: [BatchID] = []
-        for batch in maybeFinished.sorted() where try connection.run(SQL.finish, batch, now) == 1 {
+        for batch in maybeFinished.sorted() where try Self.finish(batch, connection, at: now) {
             finished.append(batch)
         }
         return finished
+    }
+
+    /// Marks a sealed batch as finished if it has no open job; false when it has, or was marked already.
+    static func finish(_ batch: BatchID, _ connection: Connection, at now: Timestamp) throws(StoreError) -> Bool {
+        try connection.run(SQL.finish, batch, now) == 1
     }
 }

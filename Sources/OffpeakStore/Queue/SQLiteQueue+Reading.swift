@@ -89,13 +89,7 @@ extension SQLiteQueue {
         return attempts
     }
 
-    package func dayUse(day: Int) throws(StoreError) -> [KeyDayUse] {
-        var uses: [KeyDayUse] = []
-        try connection.query(SQL.dayUse, day) { row in
-            uses.append(KeyDayUse(key: row.string(0), day: day, requests: row.int(1), tokens: row.int(2)))
-        }
-        return uses
-    }
+    package func dayUse(day: Int) throws(StoreError) -> [KeyDayUse] { try connection.dayUse(day: day) }
 
     package func keyMemories() throws(StoreError) -> [KeyMemory] { try connection.keyMemories() }
 
@@ -107,6 +101,14 @@ extension SQLiteQueue {
 extension Connection {
     func nextDue() throws(StoreError) -> Timestamp? {
         try first(SQL.nextDue) { row in row.optionalTime(0) } ?? nil
+    }
+
+    func dayUse(day: Int) throws(StoreError) -> [KeyDayUse] {
+        var uses: [KeyDayUse] = []
+        try query(SQL.dayUse, day) { row in
+            uses.append(KeyDayUse(key: row.string(0), day: day, requests: row.int(1), tokens: row.int(2)))
+        }
+        return uses
     }
 
     func keyMemories() throws(StoreError) -> [KeyMemory] {

@@ -4,7 +4,7 @@ import OffpeakCore
 /// it belongs on a thread of its own, and is used from one thread at a time.
 package final class SQLiteQueue: JobQueue {
     package let location: QueueLocation
-    private let runLock: RunLock
+    private var runLock: RunLock?
     private var writer: Writer
     private let spillFile: SpillFile
     /// The number of the last tick that is known to be committed.
@@ -79,8 +79,11 @@ package final class SQLiteQueue: JobQueue {
     @discardableResult
     package func checkpointWhenIdle() throws(StoreError) -> Bool { try writer.truncateWAL() }
 
-    /// Ends the connection in good order. The run lock goes with the last reference.
-    package func close() { writer.close() }
+    /// Ends the connection in good order and lets go of the run lock.
+    package func close() {
+        writer.close()
+        runLock = nil
+    }
 
     // MARK: Spill
 

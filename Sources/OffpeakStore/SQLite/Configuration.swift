@@ -62,7 +62,7 @@ extension Connection {
         if role.erases {
             try set("PRAGMA secure_delete = 1", reads: "PRAGMA secure_delete", as: 1)
         } else {
-            try set("PRAGMA secure_delete = 2", reads: "PRAGMA secure_delete", as: 2)
+            try set("PRAGMA secure_delete = FAST", reads: "PRAGMA secure_delete", as: 2)
         }
         if role.isReader { try set("PRAGMA query_only = 1", reads: "PRAGMA query_only", as: 1) }
     }

@@ -94,6 +94,13 @@ final class Connection {
         return try statement.step() ? try row(statement) : nil
     }
 
+    /// Reads several statements from one state of the database.
+    func snapshot<Value>(_ body: () throws(StoreError) -> Value) throws(StoreError) -> Value {
+        try run("BEGIN")
+        defer { _ = try? run("COMMIT") }
+        return try body()
+    }
+
     /// Runs one or more statements that are not kept.
     func execute(_ text: StaticString) throws(StoreError) {
         guard isOpen else { throw StoreError(.broken, message: "the queue's connection is closed") }

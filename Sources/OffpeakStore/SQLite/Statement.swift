@@ -34,7 +34,9 @@ final class Statement {
     func bind(_ index: Int32, _ value: String) {
         var copy = value
         copy.withUTF8 { bytes in
-            guard let base = bytes.baseAddress else { return note(sqlite3_bind_text(handle, index, "", 0, nil)) }
+            guard let base = bytes.baseAddress else {
+                return note(sqlite3_bind_text(handle, index, "", 0, offpeak_sqlite_transient()))
+            }
             base.withMemoryRebound(to: CChar.self, capacity: bytes.count) { text in
                 note(sqlite3_bind_text(handle, index, text, Int32(bytes.count), offpeak_sqlite_transient()))
             }
@@ -42,7 +44,10 @@ final class Statement {
     }
 
     /// Binds a text by pointer: the memory must stay until the statement is reset and bound anew.
-    func bindText(_ index: Int32, at bytes: UnsafeRawPointer, count: Int) {
+    func bindText(_ index: Int32, at bytes: UnsafeRawPointer?, count: Int) {
+        guard let bytes, count > 0 else {
+            return note(sqlite3_bind_text(handle, index, "", 0, offpeak_sqlite_transient()))
+        }
         note(sqlite3_bind_text(handle, index, bytes.assumingMemoryBound(to: CChar.self), Int32(count), nil))
     }
 

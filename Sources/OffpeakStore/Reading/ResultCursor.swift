@@ -1,0 +1,53 @@
+import OffpeakCore
+
+/// Goes through a batch's jobs in input order, page by page. Between two pages no transaction is open, so an export of
+/// any length keeps no checkpoint waiting; a page may show a later moment than the one before.
+package struct ResultCursor {
+    private let connection: Connection
+    private var after: JobID
+    private let end: JobID
+
+    private static let pageRows = 500
+    private static let pageBytes = 4 * 1_048_576
+
+    private enum SQL {
+        static let page: StaticString = """
+            SELECT job.id, job.line, job.custom_id, job.flow, job.state, result.lease, result.status_code,
+                result.request_id, result.body, failure.failure_class, failure.code, failure.message,
+                failure.status_code
+            FROM job LEFT JOIN result ON result.job = job.id LEFT JOIN failure ON failure.job = job.id
+            WHERE job.id > ? AND job.id <= ? ORDER BY job.id LIMIT ?
+            """
+    }
+
+    init(connection: Connection, batch: BatchID) {
+        self.connection = connection
+        let range = JobRange(batch)
+        after = range.start
+        end = range.end
+    }
+
+    /// The next jobs, at most some hundreds and some megabytes; empty at the end.
+    package mutating func next() throws(StoreError) -> [ResultRow] {
+        var rows: [ResultRow] = []
+        var bytes = 0
+        let statement = try connection.statement(SQL.page)
+        statement.bindAll([after, end, Self.pageRows])
+        defer { statement.reset() }
+        while bytes < Self.pageBytes, try statement.step() {
+            var answer: RecordedAnswer?
+            if !statement.isNull(5) {
+                answer = RecordedAnswer(
+                    attempt: statement.int(5), statusCode: statement.int(6), requestID: statement.string(7),
+                    body: statement.bytes(8))
+            }
+            bytes += answer?.body.count ?? 0
+            after = statement.int64(0)
+            rows.append(
+                ResultRow(
+                    job: after, line: statement.int(1), customID: statement.bytes(2), flow: statement.int64(3),
+                    state: try statement.jobState(4), answer: answer, failure: statement.failure(9)))
+        }
+        return rows
+    }
+}
