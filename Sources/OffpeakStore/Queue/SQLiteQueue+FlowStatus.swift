@@ -1,28 +1,10 @@
 import OffpeakCore
 
-/// A flow with its counters.
-package struct FlowStatus: Sendable, Equatable {
-    package var flow: Flow
-    package var ready = 0
-    package var scheduled = 0
-    package var inFlight = 0
-    package var parked = 0
-    package var succeeded = 0
-    package var failed = 0
-    /// When the first of its scheduled jobs is due.
-    package var nextDue: Timestamp?
-
-    package init(flow: Flow) { self.flow = flow }
-
-    /// Jobs that have neither an outcome nor a person to wait for.
-    package var waiting: Int { ready + scheduled }
-}
-
 extension SQLiteQueue {
     private enum SQL {
         static let flowStatuses: StaticString = """
             SELECT flow.id, flow.batch, flow.class, flow.model, flow.endpoint, batch.priority, batch.deadline, batch.paused,
-                flow.ready, flow.scheduled, flow.in_flight, flow.parked, flow.succeeded, flow.failed,
+                flow.ready, flow.in_flight, flow.succeeded, flow.parked, flow.scheduled, flow.failed, flow.cancelled,
                 (SELECT due FROM job WHERE state = 4 AND job.flow = flow.id ORDER BY due LIMIT 1)
             FROM flow JOIN batch ON batch.id = flow.batch
             WHERE batch.state = 1 AND flow.ready + flow.in_flight + flow.parked + flow.scheduled > 0
@@ -42,19 +24,20 @@ extension SQLiteQueue {
     package func flowStatuses() throws(StoreError) -> [FlowStatus] {
         var statuses: [FlowStatus] = []
         try connection.query(SQL.flowStatuses) { (row) throws(StoreError) in
-            var status = FlowStatus(
-                flow: Flow(
-                    id: row.int64(0), batch: row.int64(1), className: row.string(2), model: row.string(3),
-                    endpoint: try row.endpoint(4), priority: row.optionalInt(5), deadline: row.optionalTime(6),
-                    paused: row.int(7) != 0))
-            status.ready = row.int(8)
-            status.scheduled = row.int(9)
-            status.inFlight = row.int(10)
-            status.parked = row.int(11)
-            status.succeeded = row.int(12)
-            status.failed = row.int(13)
-            status.nextDue = row.optionalTime(14)
-            statuses.append(status)
+            let flow = Flow(
+                id: row.int64(0), batch: row.int64(1), className: row.string(2), model: row.string(3),
+                endpoint: try row.endpoint(4), priority: row.optionalInt(5), deadline: row.optionalTime(6),
+                paused: row.int(7) != 0)
+            var counts = JobCounts()
+            counts.ready = row.int(8)
+            counts.inFlight = row.int(9)
+            counts.succeeded = row.int(10)
+            counts.parked = row.int(11)
+            counts.scheduled = row.int(12)
+            counts.failed = row.int(13)
+            counts.cancelled = row.int(14)
+            statuses.append(
+                FlowStatus(flow: flow, counts: counts, usage: Usage(), hold: nil, nextDue: row.optionalTime(15)))
         }
         return statuses
     }
@@ -82,4 +65,9 @@ extension SQLiteQueue {
             if count < Sweep.slice { return total }
         }
     }
+}
+
+extension JobCounts {
+    /// Jobs that have neither an outcome nor a person to wait for.
+    package var waiting: Int { ready + scheduled }
 }
