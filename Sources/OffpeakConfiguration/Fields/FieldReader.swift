@@ -12,12 +12,15 @@ package struct FieldReader {
     package let members: [JSON5Value.Member]
     package let findings: Findings
 
-    /// Nil, with a problem, when the value is no object. Names that are not among `known` are problems, and so are
-    /// names that stand twice; `known: nil` admits any name.
-    package init?(_ value: JSON5Value, path: String, known: [String]?, findings: Findings) {
+    /// Nil, with a problem, when the value is no object. Names that are neither `known` nor `tolerated` are problems,
+    /// and so are names that stand twice; `known: nil` admits any name. `aliases` says what else people call a field.
+    package init?(
+        _ value: JSON5Value, path: String, known: [String]?, tolerated: [String] = [], aliases: [String: String] = [:],
+        findings: Findings
+    ) {
         guard case .object(let members) = value.kind else {
-            findings.problem(
-                .init(path: path, line: value.line, message: "expected an object, found \(value.typeInWords)"))
+            let message = "expected an object, found \(value.typeInWords)"
+            findings.problem(.init(path: path, line: value.line, message: message))
             return nil
         }
         (self.path, line, self.members, self.findings) = (path, value.line, members, findings)
@@ -29,12 +32,14 @@ package struct FieldReader {
             )
         }
         guard let known else { return }
-        var told: Set<String> = []
-        for member in members where !known.contains(member.name) && told.insert(member.name).inserted {
+        var told = Set(known + tolerated)
+        for member in members where told.insert(member.name).inserted {
+            let hint =
+                aliases[member.name].map { "did you mean \"\($0)\"?" }
+                ?? Spelling.nearest(to: member.name, among: known + tolerated).map { "did you mean \"\($0)\"?" }
+                ?? "known fields: \(known.joined(separator: ", "))"
             findings.problem(
-                .init(
-                    path: Self.path(path, member.name), line: member.line, message: "unknown field",
-                    hint: Spelling.hint(for: member.name, among: known, called: "known fields")))
+                .init(path: Self.path(path, member.name), line: member.line, message: "unknown field", hint: hint))
         }
     }
 

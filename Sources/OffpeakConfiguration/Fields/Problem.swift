@@ -34,8 +34,10 @@ package final class Findings {
 
     package init() {}
 
-    package func problem(_ problem: Problem) { problems.append(problem) }
-    package func notice(_ notice: Problem) { notices.append(notice) }
+    /// Adds a problem, unless it was told already.
+    package func problem(_ problem: Problem) { if !problems.contains(problem) { problems.append(problem) } }
+    /// Adds a notice, unless it was told already.
+    package func notice(_ notice: Problem) { if !notices.contains(notice) { notices.append(notice) } }
 
     /// Problems and notices in the order of the file's lines; findings of one line keep the order in which they came.
     package func sortByLine() {

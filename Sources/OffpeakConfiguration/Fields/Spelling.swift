@@ -21,9 +21,15 @@ package enum Spelling {
     }
 
     /// A word of the file, in quotes, to show in a message; of a long one only its length, since it may be a secret
-    /// that stands in the wrong place.
+    /// that stands in the wrong place. The shortest secrets of providers today have 32 characters.
     package static func shown(_ text: String) -> String {
-        text.unicodeScalars.count <= 40 ? "\"\(text)\"" : "a string of \(text.unicodeScalars.count) characters"
+        let length = text.unicodeScalars.count
+        return length <= 28 ? "\"\(text)\"" : "the string of \(length) characters"
+    }
+
+    /// A file's path, to show in a message: as any word, but also when it is long and clearly a path.
+    package static func shown(path: String) -> String {
+        path.hasPrefix("/") || path.hasPrefix("./") || path.hasPrefix("~/") ? path : shown(path)
     }
 
     /// Steps from one word to the other: characters added, left out, changed, or two neighbours swapped.

@@ -1,0 +1,62 @@
+import Foundation
+import OffpeakCore
+
+/// Clock time in a zone, as days and minutes that can be reckoned with.
+///
+/// Written over the zone's offsets alone: what happens to a clock time that a change of the clocks skips or repeats is
+/// a choice of ours and has to be the same everywhere.
+struct LocalTime {
+    let zone: TimeZone
+
+    private static let day: Int64 = 86_400
+
+    /// Seconds that a clock in the zone shows, counted from its 1970-01-01 00:00.
+    private func clock(atSecond second: Int64) -> Int64 {
+        second + Int64(zone.secondsFromGMT(for: Date(timeIntervalSince1970: TimeInterval(second))))
+    }
+
+    /// The day that a clock in the zone shows, counted from 1970-01-01.
+    func day(at instant: Timestamp) -> Int64 {
+        Self.floor(clock(atSecond: Self.floor(instant.milliseconds, 1_000)), Self.day)
+    }
+
+    /// The first moment at which the zone's clock shows this time of this day or, where the clocks skip it, a later one.
+    func first(day: Int64, minute: Int) -> Timestamp {
+        let target = day * Self.day + Int64(minute) * 60
+        let (early, late) = candidates(for: target)
+        for second in [early, late] where clock(atSecond: second) == target { return Self.timestamp(second) }
+        return Self.timestamp(firstSecond(notBefore: target, after: early, upTo: late))
+    }
+
+    /// The moment after which the zone's clock never again shows a time before this one of this day.
+    func last(day: Int64, minute: Int) -> Timestamp {
+        let target = day * Self.day + Int64(minute) * 60
+        let (early, late) = candidates(for: target)
+        for second in [late, early] where clock(atSecond: second) == target { return Self.timestamp(second) }
+        return Self.timestamp(firstSecond(notBefore: target, after: early, upTo: late))
+    }
+
+    /// The moments that the clock time is, by the offsets of a day before and a day after; the earlier one first.
+    private func candidates(for target: Int64) -> (early: Int64, late: Int64) {
+        let before = clock(atSecond: target - Self.day) - (target - Self.day)
+        let after = clock(atSecond: target + Self.day) - (target + Self.day)
+        return (target - max(before, after), target - min(before, after))
+    }
+
+    /// The clocks skip `target`: the moment of the change, by bisection.
+    private func firstSecond(notBefore target: Int64, after early: Int64, upTo late: Int64) -> Int64 {
+        var (low, high) = (early, late)
+        while low < high {
+            let middle = low + (high - low) / 2
+            if clock(atSecond: middle) >= target { high = middle } else { low = middle + 1 }
+        }
+        return high
+    }
+
+    /// 1 = Monday … 7 = Sunday; 1970-01-01 was a Thursday.
+    static func weekday(ofDay day: Int64) -> Int { Int(((day + 3) % 7 + 7) % 7) + 1 }
+
+    static func floor(_ a: Int64, _ b: Int64) -> Int64 { a >= 0 ? a / b : -((b - 1 - a) / b) }
+
+    private static func timestamp(_ second: Int64) -> Timestamp { Timestamp(milliseconds: second * 1_000) }
+}

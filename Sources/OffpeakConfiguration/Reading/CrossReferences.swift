@@ -1,0 +1,100 @@
+import OffpeakCore
+
+/// What can only be judged once everything is read: whether the parts fit together.
+struct CrossReferences {
+    let configuration: Configuration
+    let classes: [ReadClass]
+    let fields: FieldReader
+
+    private var findings: Findings { fields.findings }
+
+    func check() {
+        unusedPools()
+        for read in classes {
+            neverUsedKeys(of: read)
+            admission(of: read)
+            chains(of: read)
+        }
+        guard classes.isEmpty, let policy = configuration.classes.first, !configuration.keys.isEmpty else { return }
+        let serving = configuration.keys(for: policy)
+        if serving.isEmpty {
+            fields.problem("keys", "no key can serve anything: \(whyNot(policy))")
+        } else if !serving.contains(where: \.enabled) {
+            fields.notice("keys", "all keys are disabled: no job can run")
+        }
+    }
+
+    private func unusedPools() {
+        for entry in fields.entries("pools") where !configuration.keys.contains(where: { $0.pool == entry.name }) {
+            findings.notice(.init(path: entry.path, line: entry.member.line, message: "no key is in this pool"))
+        }
+    }
+
+    /// Keys that a class names and never uses, for a reason of its own or of the key's.
+    private func neverUsedKeys(of read: ReadClass) {
+        guard !read.isUncertain else { return }
+        var told: Set<String> = []
+        for name in read.namedKeys {
+            guard let key = configuration.key(name.text), told.insert(name.text).inserted,
+                let reason = read.policy.reasonAgainst(key)
+            else { continue }
+            findings.notice(
+                .init(path: name.path, line: name.line, message: "the class never uses this key: \(reason)"))
+        }
+    }
+
+    private func admission(of read: ReadClass) {
+        let (policy, at) = (read.policy, read.fields)
+        guard !read.isUncertain, !configuration.keys.isEmpty else { return }
+        if policy.isClosed && policy.keyOnly.isEmpty && policy.requireTags.isEmpty {
+            findings.problem(
+                .init(
+                    path: at.path, line: at.line,
+                    message: "a \(policy.posture.rawValue) class has to say which keys it may use",
+                    hint: "add keys: { only: [\"\(configuration.keys[0].name)\"] } or require_tags: [\"…\"]"))
+            return
+        }
+        let serving = configuration.keys(for: policy)
+        if serving.isEmpty {
+            findings.problem(
+                .init(path: at.path, line: at.line, message: "no key may serve this class: \(whyNot(policy))"))
+        } else if !serving.contains(where: \.enabled) {
+            let names = serving.map { "\"\($0.name)\"" }.joined(separator: ", ")
+            findings.notice(
+                .init(path: at.path, line: at.line, message: "only disabled keys can serve this class: \(names)"))
+        }
+    }
+
+    /// For each key, why the class does not admit it.
+    private func whyNot(_ policy: ClassPolicy) -> String {
+        configuration.keys.prefix(8).map { "\"\($0.name)\" \(policy.reasonAgainst($0) ?? "")" }.joined(separator: "; ")
+    }
+
+    private func chains(of read: ReadClass) {
+        guard !read.isUncertain, !read.policy.models.isEmpty else { return }
+        let keys = configuration.keys(for: read.policy)
+        for (name, chain) in read.policy.models.sorted(by: { $0.key < $1.key }) {
+            for model in chain where !keys.contains(where: { $0.models.providerModel(for: model) != nil }) {
+                let path = FieldReader.path(read.fields.path(to: "models"), name)
+                findings.notice(
+                    .init(
+                        path: path, line: read.fields.line(of: "models"),
+                        message: "no key of the class serves \(Spelling.shown(model))"))
+            }
+        }
+    }
+}
+
+extension ClassPolicy {
+    /// Why the class never uses a key; nil when it does. The words beside `admits`, which decides.
+    func reasonAgainst(_ key: KeyDescriptor) -> String? {
+        if admits(key) { return nil }
+        if !keyOnly.isEmpty && !keyOnly.contains(key.name) { return "is not in keys.only" }
+        if keyExclude.contains(key.name) { return "is in keys.exclude" }
+        if let tag = requireTags.first(where: { !key.tags.contains($0) }) {
+            return "does not have the tag \(Spelling.shown(tag))"
+        }
+        if key.billing == .platform { return "is platform-billed, which is not in effect yet" }
+        return "is not among the keys that a \(posture.rawValue) class may use"
+    }
+}

@@ -1,0 +1,52 @@
+import OffpeakCore
+import OffpeakProviders
+
+/// What `offpeak check` found: everything at once.
+package struct CheckReport: Sendable, Equatable {
+    /// One class and its policy in a sentence.
+    package struct ClassLine: Sendable, Equatable {
+        package var name: String
+        package var sentence: String
+    }
+
+    /// The file that was checked.
+    package var path: String
+    package var problems: [Problem]
+    package var notices: [Problem]
+    /// In the file's order; empty when the configuration could not be read.
+    package var classes: [ClassLine]
+    /// True when there are no problems; notices do not count.
+    package var isOK: Bool { problems.isEmpty }
+
+    /// Judges what was read, and whether every key's secret can be had. Runs the commands that give secrets, so it may
+    /// block for as long as those take.
+    package init(_ reading: Result<Configuration, ConfigurationProblems>, environment: [String: String]) {
+        switch reading {
+        case .failure(let failure):
+            (path, problems, notices, classes) = (failure.path, failure.problems, failure.notices, [])
+        case .success(let configuration):
+            path = configuration.path
+            classes = configuration.classes.map { .init(name: $0.name, sentence: $0.sentence(in: configuration)) }
+            let findings = Findings()
+            for notice in configuration.notices { findings.notice(notice) }
+            for key in configuration.keys { Self.secret(of: key, configuration, environment, findings) }
+            findings.sortByLine()
+            (problems, notices) = (findings.problems, findings.notices)
+        }
+    }
+
+    private static func secret(
+        of key: KeyDescriptor, _ configuration: Configuration, _ environment: [String: String], _ findings: Findings
+    ) {
+        let source = configuration.secretSource(of: key.name)
+        let path = FieldReader.path(FieldReader.path("keys", key.name), "secret")
+        let line = configuration.secretLines[key.name]
+        if let caution = source.caution(environment: environment) {
+            findings.notice(.init(path: path, line: line, message: caution))
+        }
+        guard case .failure(let problem) = source.load(environment: environment) else { return }
+        let finding = Problem(path: path, line: line, message: problem.message, hint: problem.hint)
+        // A key that serves nothing may lack its secret.
+        if key.enabled && key.billing != .platform { findings.problem(finding) } else { findings.notice(finding) }
+    }
+}

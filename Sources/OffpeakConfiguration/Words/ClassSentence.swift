@@ -1,0 +1,180 @@
+import OffpeakCore
+
+extension ClassPolicy {
+    /// The whole policy in one sentence, said from the very values that decide; steps that cannot happen with these
+    /// keys and chains are left out.
+    package func sentence(in configuration: Configuration) -> String {
+        ClassSentence(policy: self, configuration: configuration).text
+    }
+}
+
+/// Puts a class's policy in words.
+private struct ClassSentence {
+    let policy: ClassPolicy
+    let configuration: Configuration
+    let keys: [String]
+    let disabled: [String]
+
+    init(policy: ClassPolicy, configuration: Configuration) {
+        self.policy = policy
+        self.configuration = configuration
+        let admitted = configuration.keys(for: policy)
+        keys = admitted.filter(\.enabled).map(\.name)
+        disabled = admitted.filter { !$0.enabled }.map(\.name)
+    }
+
+    var text: String {
+        var parts = [keysInWords]
+        parts += failures
+        parts.append(platform)
+        parts.append(attempts)
+        if let window { parts.append(window) }
+        if let deadline = policy.deadline {
+            parts.append(
+                "work due soonest goes first, and a batch is due \(deadline.durationText) after it is submitted")
+        }
+        if policy.priority != 0 {
+            parts.append(
+                "it goes \(policy.priority > 0 ? "before" : "after") classes of priority 0, at \(policy.priority)")
+        }
+        if policy.weight != 1 { parts.append("its share beside classes of the same priority is \(policy.weight)") }
+        return parts.joined(separator: "; ") + "."
+    }
+
+    // MARK: Keys
+
+    private var keysInWords: String {
+        let closed = policy.isClosed ? " and through no other key, whatever happens" : ""
+        let left = disabled.isEmpty ? "" : " (\(list(disabled)) \(disabled.count == 1 ? "is" : "are") disabled)"
+        switch keys.count {
+        case 0:
+            let why = disabled.isEmpty ? "no key may serve it" : "all its keys are disabled: \(list(disabled))"
+            return "Can send nothing now, since \(why)\(closed)"
+        case 1: return "Sends through \(keys[0])\(left)\(closed)"
+        default: break
+        }
+        if policy.objective == .speed {
+            return "Sends through whichever of \(list(keys)) has room and answers fastest\(left)\(closed)"
+        }
+        return "Sends through \(keys[0]) while it has room, then \(keys.dropFirst().joined(separator: ", then "))"
+            + "\(left)\(closed)"
+    }
+
+    private var platform: String {
+        switch policy.shared {
+        case .never: "nothing billed by a platform may serve it"
+        case .spill, .whenExhausted, .always:
+            "nothing billed by a platform serves it in this version, though shared: \"\(policy.shared.rawValue)\" would"
+                + " allow it"
+        }
+    }
+
+    // MARK: Failures
+
+    /// The usual failures, and any other that the class treats otherwise than its posture; equal fates in one part.
+    private var failures: [String] {
+        let events: [(classes: [FailureClass], words: String)] = [
+            ([.rateLimited], "hits a limit"), ([.quotaExhausted], "finds a quota used up"),
+            ([.keyRejected], "has its key rejected"), ([.overloaded, .unavailable], "finds the provider down or full"),
+        ]
+        var fates: [(events: [String], fate: String)] = []
+        func add(_ event: String, _ ladder: [LadderStep], _ failure: FailureClass) {
+            let fate = fate(ladder, failure)
+            if let index = fates.firstIndex(where: { $0.fate == fate }) {
+                fates[index].events.append(event)
+            } else {
+                fates.append(([event], fate))
+            }
+        }
+        for (classes, words) in events {
+            // Two classes that people see as one are told apart where the policy does.
+            let ladders = classes.map { policy.ladders[$0] ?? [.fail] }
+            if ladders.allSatisfy({ $0 == ladders[0] }) {
+                add(words, ladders[0], classes[0])
+            } else {
+                for (failure, ladder) in zip(classes, ladders) { add(Self.event(failure), ladder, failure) }
+            }
+        }
+        let told = Set(events.flatMap(\.classes))
+        let usual = policy.posture.ladders
+        for failure in FailureClass.allCases where !told.contains(failure) {
+            if let ladder = policy.ladders[failure], ladder != usual[failure] {
+                add(Self.event(failure), ladder, failure)
+            }
+        }
+        return fates.map { "a job that \(list($0.events, "or")) \($0.fate)" }
+    }
+
+    private static func event(_ failure: FailureClass) -> String {
+        switch failure {
+        case .rateLimited: "hits a limit"
+        case .quotaExhausted: "finds a quota used up"
+        case .keyRejected: "has its key rejected"
+        case .overloaded: "finds the provider without capacity"
+        case .unavailable: "cannot reach the provider"
+        case .timedOut: "gets no answer in time"
+        case .modelUnavailable: "asks a key for a model it does not have"
+        case .invalidRequest: "is wrong in itself"
+        case .refused: "is refused for its content"
+        case .invalidOutput: "gets an unusable answer"
+        case .unknownOutcome: "may have been answered though the answer is lost"
+        }
+    }
+
+    /// What becomes of a job, step by step.
+    private func fate(_ ladder: [LadderStep], _ failure: FailureClass) -> String {
+        let steps = ladder.filter {
+            switch $0 {
+            case .nextKey: keys.count > 1
+            case .nextModel: policy.models.values.contains { $0.count > 1 }
+            // Skipped until platform-billed keys are in effect.
+            case .shared: false
+            case .retry, .defer, .park, .fail: true
+            }
+        }
+        var words = steps.map { step in
+            switch step {
+            case .retry: "is tried again after a pause"
+            case .nextKey: "goes to another of these keys"
+            case .nextModel: "goes to the next model of its chain"
+            case .defer:
+                failure == .quotaExhausted || failure == .rateLimited
+                    ? "waits for the reset" : "waits for it to recover"
+            case .park: "is parked for a person"
+            case .fail: "ends as failed"
+            case .shared: ""
+            }
+        }
+        // A ladder with no other end waits: `JobLadder` defers a job that no step can help.
+        if let last = steps.last, [.nextKey, .nextModel].contains(last) { words.append("waits") }
+        if steps.isEmpty { words.append("waits") }
+        return words.joined(separator: ", then ")
+    }
+
+    // MARK: Attempts and times
+
+    private var attempts: String {
+        let each = "of at most \(policy.timeout.durationText)"
+        return policy.attempts == 1
+            ? "a job has one attempt \(each), and waiting uses up none"
+            : "a job has \(policy.attempts) attempts \(each) each, and waiting uses up none"
+    }
+
+    private var window: String? {
+        guard let window = policy.window else { return nil }
+        let names = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+        let days = window.days.sorted().map { names[$0 - 1] }
+        let on = days.count == 7 ? "" : " on nights and days that begin on \(list(days))"
+        if window.open == window.close && days.count == 7 { return "its window is never closed" }
+        return "sends only from \(clock(window.open)) to \(clock(window.close)) \(configuration.timeZoneName) time\(on)"
+    }
+
+    private func clock(_ minute: Int) -> String {
+        func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        return "\(two(minute / 60)):\(two(minute % 60))"
+    }
+
+    private func list(_ words: [String], _ last: String = "and") -> String {
+        words.count < 2 ? words.joined() : words.dropLast().joined(separator: ", ") + " \(last) \(words.last!)"
+    }
+}
