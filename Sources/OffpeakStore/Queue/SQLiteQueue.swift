@@ -44,6 +44,8 @@ package final class SQLiteQueue: JobQueue {
 
     package func commit(_ tick: Tick, at now: Timestamp) throws(StoreError) -> TickResult {
         if tick.isEmpty && now < dueBound { return TickResult() }
+        // The tick in doubt must stay the one that `recover` is asked about.
+        guard !writer.isBroken else { throw StoreError(.broken, message: "the queue has to be recovered first") }
         let number = lastTick + 1
         var result = TickResult()
         do throws(StoreError) {
