@@ -10,7 +10,8 @@ extension CommandContext {
         if named.count == 1 { return named[0] }
         if named.count > 1 {
             let ids = named.map { "b\($0.id)" }.joined(separator: ", ")
-            throw CommandFailure(.userError, code: "ambiguous", "several batches are named \"\(text)\": \(ids)", hint: "use an id")
+            throw CommandFailure(
+                .userError, code: "ambiguous", "several batches are named \"\(text)\": \(ids)", hint: "use an id")
         }
         throw CommandFailure(
             .userError, code: "no_batch", "there is no batch \"\(text)\" in \(queuePath)",

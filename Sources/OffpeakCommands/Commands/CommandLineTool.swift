@@ -31,7 +31,8 @@ package enum CommandLineTool {
         }
     }
 
-    private static func run(_ arguments: [String], environment: [String: String], printer: Printer) throws -> ExitStatus {
+    private static func run(_ arguments: [String], environment: [String: String], printer: Printer) throws -> ExitStatus
+    {
         var rest = arguments
         // Options may come before the command's name; those with a value take the next word along.
         var leading: [String] = []
@@ -60,7 +61,8 @@ package enum CommandLineTool {
         }
         guard let command = Command.all.first(where: { $0.syntax.name == name }) else {
             let near = Nearest.name(to: name, in: Command.all.map(\.syntax.name))
-            throw CommandFailure.usage("offpeak has no command \"\(name)\"", hint: near.map { "did you mean `offpeak \($0)`?" })
+            throw CommandFailure.usage(
+                "offpeak has no command \"\(name)\"", hint: near.map { "did you mean `offpeak \($0)`?" })
         }
         let parsed = try ParsedArguments.parse(leading + rest.dropFirst(), syntax: command.syntax)
         if parsed.has("--help") {
@@ -77,7 +79,8 @@ struct Command: Sendable {
     let run: @Sendable (CommandContext) throws -> ExitStatus
 
     static let all: [Command] = [
-        .initialize, .check, .submit, .run, .status, .results, .explain, .cancel, .pause, .resume, .retry, .keys, .rehearse,
+        .initialize, .check, .submit, .run, .status, .results, .explain, .cancel, .pause, .resume, .retry, .keys,
+        .rehearse,
         .backup, .prune,
     ]
 }
@@ -123,9 +126,13 @@ enum Help {
             "usage: offpeak [options] COMMAND …", "", "commands:",
         ]
         let width = Command.all.map { call($0.syntax).utf8.count }.max() ?? 0
-        for command in Command.all { lines.append("  " + pad(call(command.syntax), width) + "  " + command.syntax.help) }
+        for command in Command.all {
+            lines.append("  " + pad(call(command.syntax), width) + "  " + command.syntax.help)
+        }
         lines += ["", "options for all commands:"] + options(GlobalOptions.all)
-        lines += ["", "`offpeak help COMMAND` tells more. Exit status: 0 all well; 1 your problem (usage, configuration, input);",
+        lines += [
+            "",
+            "`offpeak help COMMAND` tells more. Exit status: 0 all well; 1 your problem (usage, configuration, input);",
             "2 our or the machine's problem; 3 finished, but jobs failed or are parked; 4 stopped with work left;",
             "130 or 143 ended by a signal.",
         ]
@@ -144,7 +151,8 @@ enum Help {
     }
 
     private static func call(_ syntax: CommandSyntax) -> String {
-        ([syntax.name] + syntax.positionals.enumerated().map { $0.offset < syntax.required ? $0.element : "[\($0.element)]" })
+        ([syntax.name]
+            + syntax.positionals.enumerated().map { $0.offset < syntax.required ? $0.element : "[\($0.element)]" })
             .joined(separator: " ")
     }
 

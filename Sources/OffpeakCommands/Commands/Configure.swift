@@ -60,12 +60,14 @@ extension Command {
         let location = ConfigurationLocation(option: context.arguments["--config"], environment: context.environment)
         switch Configuration.load(location) {
         case .failure(let found):
-            CheckReport(path: found.path, problems: found.problems, notices: found.notices, classes: []).print(context.printer)
+            CheckReport(path: found.path, problems: found.problems, notices: found.notices, classes: []).print(
+                context.printer)
             return .userError
         case .success(let configuration):
             var report = CheckReport(configuration, environment: context.environment)
             if context.arguments.has("--live"), report.problems.isEmpty {
-                report.problems += try LiveCheck.run(configuration, environment: context.environment, printer: context.printer)
+                report.problems += try LiveCheck.run(
+                    configuration, environment: context.environment, printer: context.printer)
             }
             report.print(context.printer)
             return report.problems.isEmpty ? .success : .userError

@@ -19,7 +19,8 @@ extension Command {
         return .success
     }
 
-    static let pause = pausing("pause", help: "holds a batch, class or key back, also during a run") { control, target in
+    static let pause = pausing("pause", help: "holds a batch, class or key back, also during a run") {
+        control, target in
         try control.pause(target)
     }
 
@@ -74,7 +75,8 @@ extension Command {
     }
 
     static let backup = Command(
-        syntax: CommandSyntax("backup", ["FILE"], help: "a consistent copy of the queue, also during a run; never overwrites")
+        syntax: CommandSyntax(
+            "backup", ["FILE"], help: "a consistent copy of the queue, also during a run; never overwrites")
     ) { context in
         let path = context.arguments.positionals[0]
         let control = try QueueControl(queue: context.queuePath)

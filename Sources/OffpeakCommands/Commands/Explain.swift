@@ -95,12 +95,15 @@ struct Explanation {
     }
 
     var lines: [String] {
-        var lines = ["\(job.customID) of b\(job.batch), line \(job.line), class \(job.className), model \(job.model): \(state)"]
+        var lines = [
+            "\(job.customID) of b\(job.batch), line \(job.line), class \(job.className), model \(job.model): \(state)"
+        ]
         if let due = job.due { lines.append("  again at \(TimeText.rfc3339(due))") }
         if let failure = job.failure { lines.append("  \(failure.code): \(failure.message)") }
         if attempts.isEmpty { lines.append("  not sent yet") }
         for attempt in attempts {
-            var head = "  \(attempt.number). \(TimeText.rfc3339(attempt.started)) key \(attempt.key), model \(attempt.model): "
+            var head =
+                "  \(attempt.number). \(TimeText.rfc3339(attempt.started)) key \(attempt.key), model \(attempt.model): "
             head += Self.word(attempt.outcome)
             if let ended = attempt.ended { head += " after \(TimeText.length(ended - attempt.started))" }
             lines.append(head)
@@ -112,7 +115,8 @@ struct Explanation {
                 lines.append("     not key \(passed["key"]?.string ?? ""): \(passed["reason"]?.string ?? "")")
             }
             if attempt.usage != Usage() {
-                lines.append("     \(attempt.usage.inputTokens) input tokens, \(attempt.usage.outputTokens) output tokens")
+                lines.append(
+                    "     \(attempt.usage.inputTokens) input tokens, \(attempt.usage.outputTokens) output tokens")
             }
         }
         return lines

@@ -109,7 +109,8 @@ struct KeyView {
 
     private static func named(_ limits: Limits) -> [(String, Int)] {
         [
-            ("rpm", limits.rpm), ("tpm", limits.tpm), ("rpd", limits.rpd), ("tpd", limits.tpd), ("concurrent", limits.concurrent),
+            ("rpm", limits.rpm), ("tpm", limits.tpm), ("rpd", limits.rpd), ("tpd", limits.tpd),
+            ("concurrent", limits.concurrent),
         ].compactMap { name, value in value.map { (name, $0) } }
     }
 

@@ -32,10 +32,12 @@ enum LiveCheck {
             let body = #"{"model":"\#(name)","messages":[{"role":"user","content":"Say ok."}],"max_tokens":16}"#
             let provider = configuration.provider(of: key)
             requests.append(
-                (UInt64(sent.count),
+                (
+                    UInt64(sent.count),
                     provider.kind.adapter.request(
                         endpoint: .chatCompletions, body: Array(body.utf8), model: model,
-                        secret: secret.flatMap { $0.isEmpty ? nil : $0 }, provider: provider, timeout: .seconds(30))))
+                        secret: secret.flatMap { $0.isEmpty ? nil : $0 }, provider: provider, timeout: .seconds(30))
+                ))
             sent.append((key, secret))
         }
         transport.send(requests)
@@ -59,7 +61,9 @@ enum LiveCheck {
     }
 
     private static func probeModel(_ key: KeyDescriptor) -> (name: String, model: String)? {
-        guard case .only(let names) = key.models, let first = names.sorted(by: { $0.key < $1.key }).first else { return nil }
+        guard case .only(let names) = key.models, let first = names.sorted(by: { $0.key < $1.key }).first else {
+            return nil
+        }
         return (first.key, first.value)
     }
 }

@@ -6,7 +6,8 @@ import OffpeakRehearsal
 extension Command {
     static let rehearse = Command(
         syntax: CommandSyntax(
-            "rehearse", help: "a local provider that enforces limits and injects faults, for trying things out without a key",
+            "rehearse",
+            help: "a local provider that enforces limits and injects faults, for trying things out without a key",
             options: [
                 .value("--port", "P", "the port on 127.0.0.1; default 8000, 0 takes a free one"),
                 .value("--profile", "FILE", "keys, limits, latency and faults, as JSON5"),
@@ -47,7 +48,8 @@ extension CommandContext {
     func number(_ option: String, in range: ClosedRange<Int>) throws(CommandFailure) -> Int? {
         guard let text = arguments[option] else { return nil }
         guard let number = Int(text), range.contains(number) else {
-            throw .usage("\(option) takes a whole number from \(range.lowerBound) to \(range.upperBound), not \"\(text)\"")
+            throw .usage(
+                "\(option) takes a whole number from \(range.lowerBound) to \(range.upperBound), not \"\(text)\"")
         }
         return number
     }

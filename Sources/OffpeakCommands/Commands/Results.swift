@@ -17,7 +17,8 @@ extension Command {
         let left = batch.counts.ready + batch.counts.scheduled + batch.counts.inFlight
         if left > 0 && !context.arguments.has("--partial") {
             throw CommandFailure(
-                .userError, code: "not_finished", "batch b\(batch.id) is not finished: \(left) jobs have no outcome yet",
+                .userError, code: "not_finished",
+                "batch b\(batch.id) is not finished: \(left) jobs have no outcome yet",
                 hint: "`offpeak run` finishes it; --partial gives what there is")
         }
         let output = context.arguments["--output"].map { ResultsExport.Target.file($0) } ?? .stdout

@@ -23,7 +23,9 @@ extension Command {
         if let name = context.arguments["--class"] {
             try context.checkName(name, among: configuration.classes.map(\.name), what: "class")
         }
-        for notice in configuration.notices { context.printer.note("notice: " + notice.headline(in: configuration.path)) }
+        for notice in configuration.notices {
+            context.printer.note("notice: " + notice.headline(in: configuration.path))
+        }
         let clock = RunnerClock()
         let queue = try SQLiteQueue(path: context.queuePath, now: clock.now)
         return try context.run(queue, configuration, clock)
@@ -31,7 +33,9 @@ extension Command {
 }
 
 extension CommandContext {
-    fileprivate func run(_ queue: SQLiteQueue, _ configuration: Configuration, _ clock: RunnerClock) throws -> ExitStatus {
+    fileprivate func run(_ queue: SQLiteQueue, _ configuration: Configuration, _ clock: RunnerClock) throws
+        -> ExitStatus
+    {
         let options = try runOptions(configuration, clock)
         let secrets = try keyRing(configuration, queue, clock)
         let display = ProgressDisplay(printer: printer)
@@ -116,7 +120,8 @@ extension CommandContext {
                 $0.member("failed", end.failed)
                 $0.member("parked", end.parked)
                 $0.member("waiting", end.waiting)
-                $0.member("ended", end.cause == .finished ? "finished" : end.cause == .workLeft ? "work_left" : "stopped")
+                $0.member(
+                    "ended", end.cause == .finished ? "finished" : end.cause == .workLeft ? "work_left" : "stopped")
             }
         }
         switch end.cause {
@@ -153,7 +158,9 @@ struct TimeOfDay {
 
     init?(_ text: String) {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 2, let h = Int(parts[0]), let m = Int(parts[1]), 0...23 ~= h, 0...59 ~= m else { return nil }
+        guard parts.count == 2, let h = Int(parts[0]), let m = Int(parts[1]), 0...23 ~= h, 0...59 ~= m else {
+            return nil
+        }
         (hour, minute) = (h, m)
     }
 

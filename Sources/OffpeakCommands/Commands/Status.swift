@@ -122,8 +122,10 @@ struct BatchView {
         let counts = batch.counts
         var parts: [String] = []
         let numbers = [
-            (counts.succeeded, "succeeded"), (counts.failed, "failed"), (counts.parked, "parked"), (counts.inFlight, "in flight"),
-            (deferred, "deferred"), (counts.ready + counts.scheduled - deferred, "waiting"), (counts.cancelled, "cancelled"),
+            (counts.succeeded, "succeeded"), (counts.failed, "failed"), (counts.parked, "parked"),
+            (counts.inFlight, "in flight"),
+            (deferred, "deferred"), (counts.ready + counts.scheduled - deferred, "waiting"),
+            (counts.cancelled, "cancelled"),
         ]
         for (number, word) in numbers where number > 0 { parts.append("\(number) \(word)") }
         if parts.isEmpty { parts = ["none"] }
@@ -136,7 +138,9 @@ struct BatchView {
             let until = wait.until.map { " until \(TimeText.rfc3339($0))" } ?? ""
             lines.append("    \(wait.jobs) jobs wait\(until): \(wait.reason)")
         }
-        if counts.parked > 0 { lines.append("    \(counts.parked) jobs wait for a person: `offpeak retry b\(batch.id) --parked`") }
+        if counts.parked > 0 {
+            lines.append("    \(counts.parked) jobs wait for a person: `offpeak retry b\(batch.id) --parked`")
+        }
         return lines
     }
 }

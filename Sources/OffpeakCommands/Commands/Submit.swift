@@ -13,7 +13,8 @@ extension Command {
                 .value("--class", "C", "the workload class of lines that name none; default: default"),
                 .value("--name", "N", "a name for people; default: the file's"),
                 .value("--model", "M", "the model of lines that name none"),
-                .value("--deadline", "T", "when it should be done: a duration (12h) or a moment (2026-11-25T06:00:00Z)"),
+                .value(
+                    "--deadline", "T", "when it should be done: a duration (12h) or a moment (2026-11-25T06:00:00Z)"),
                 .value("--priority", "P", "higher goes first; default: the class's"),
                 .flag("--skip-bad-lines", "leave bad lines out instead of rejecting the batch"),
             ])
@@ -24,7 +25,8 @@ extension Command {
         let display = SubmitDisplay(printer: context.printer)
         var status = ExitStatus.success
         do {
-            try Submission(request, queue: context.queuePath, clock: clock).run(progress: { display.show($0) }) { result in
+            try Submission(request, queue: context.queuePath, clock: clock).run(progress: { display.show($0) }) {
+                result in
                 display.clear()
                 if result.batch == nil { status = .userError }
                 context.report(result, of: request)

@@ -5,13 +5,16 @@ extension CommandFailure {
     init(_ error: StoreError) {
         switch error.reason {
         case .notFound:
-            self.init(.userError, code: "no_queue", error.message, hint: "`offpeak submit` makes a queue; --queue names another")
+            self.init(
+                .userError, code: "no_queue", error.message,
+                hint: "`offpeak submit` makes a queue; --queue names another")
         case .notAQueue:
             self.init(.userError, code: "not_a_queue", error.message, hint: "name the queue's own file with --queue")
         case .newerSchema(let found, let supported):
             self.init(
                 .userError, code: "newer_queue",
-                "the queue has schema \(found), and this offpeak knows schemas up to \(supported)", hint: "use the newer offpeak")
+                "the queue has schema \(found), and this offpeak knows schemas up to \(supported)",
+                hint: "use the newer offpeak")
         case .runLocked(let process):
             let who = process.map { "process \($0)" } ?? "another process"
             self.init(
@@ -22,7 +25,8 @@ extension CommandFailure {
                 .userError, code: "intake_in_progress", "another process is submitting this very file as b\(batch) now",
                 hint: "wait for it, or stop it and submit again: it goes on where it was")
         case .unknownBatch(let batch):
-            self.init(.userError, code: "no_batch", "there is no batch b\(batch)", hint: "`offpeak status` lists the batches")
+            self.init(
+                .userError, code: "no_batch", "there is no batch b\(batch)", hint: "`offpeak status` lists the batches")
         case .wrongBatchState:
             self.init(.userError, code: "batch_state", error.message)
         case .alreadyExists:
@@ -36,9 +40,12 @@ extension CommandFailure {
                 .machineError, code: "disk", "the disk failed: \(error.description)",
                 hint: "check the disk; then run the same command again, it goes on from what is recorded")
         case .readOnly, .unsafePath, .networkFileSystem:
-            self.init(.userError, code: "queue_path", error.message, hint: "keep the queue on a local disk that you can write")
+            self.init(
+                .userError, code: "queue_path", error.message, hint: "keep the queue on a local disk that you can write"
+            )
         case .busy:
-            self.init(.machineError, code: "busy", error.description, hint: "another program holds the queue; try again")
+            self.init(
+                .machineError, code: "busy", error.description, hint: "another program holds the queue; try again")
         case .broken, .constraint, .other:
             self.init(.machineError, code: "store", error.description)
         }

@@ -36,7 +36,8 @@ enum Recovery {
     ) throws(StoreError) {
         let open = try queue.openAttempts()
         guard !open.isEmpty else { return }
-        let classNames = Dictionary(uniqueKeysWithValues: try queue.flowStatuses().map { ($0.flow.id, $0.flow.className) })
+        let classNames = Dictionary(
+            uniqueKeysWithValues: try queue.flowStatuses().map { ($0.flow.id, $0.flow.className) })
         var tick = Tick()
         tick.settlements = open.map {
             scheduler.abandoned($0.ticket, className: classNames[$0.ticket.flow] ?? "", at: now)

@@ -30,13 +30,14 @@ package struct RunCalendar {
 
     /// The windows' present states, and the time of the next look.
     mutating func windows(at now: Timestamp) -> [SchedulerEvent] {
-        let date = Date()
+        let wall = Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1_000))
         nextTurn = min(now + Self.look, dayEnds)
         var events: [SchedulerEvent] = []
         for policy in configuration.classes {
             guard let rule = policy.window else { continue }
-            let state = WindowResolver(rule: rule, timeZone: configuration.timeZone).state(at: date)
-            let until = clock.steady(state.until)
+            let state = WindowResolver(rule: rule, zone: configuration.timeZone).state(at: wall)
+            // The wall clock may have been set since the start: only the distance to the turn counts.
+            let until = now + (state.until - wall)
             nextTurn = min(nextTurn, until)
             events.append(.windowChanged(className: policy.name, isOpen: state.isOpen, until: until))
         }

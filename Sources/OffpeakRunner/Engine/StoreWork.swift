@@ -19,7 +19,9 @@ final class StoreWork: @unchecked Sendable {
             reply.begun = result.begun
             reply.refused = result.refused
             reply.promoted = result.promoted.map(\.flow)
-            for (flow, failure) in pending.parkings { reply.parked += try queue.park(flow: flow, failure: failure, at: now) }
+            for (flow, failure) in pending.parkings {
+                reply.parked += try queue.park(flow: flow, failure: failure, at: now)
+            }
             for flow in Set(pending.fetches).sorted() {
                 let tickets = try queue.peek(flow: flow, limit: Scheduler.pageSize)
                 reply.fetched.append((flow, tickets, tickets.count < Scheduler.pageSize))

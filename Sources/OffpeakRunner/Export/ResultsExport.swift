@@ -125,7 +125,9 @@ private final class OutputFile {
             self.path = path
             temporary = "\(path).\(getpid()).part"
             descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-            guard descriptor >= 0 else { throw ResultsExport.WriteFailure(path: path, reason: String(cString: strerror(errno))) }
+            guard descriptor >= 0 else {
+                throw ResultsExport.WriteFailure(path: path, reason: String(cString: strerror(errno)))
+            }
         }
     }
 

@@ -160,7 +160,9 @@ struct ChunkBuilder {
         let endpoint = Endpoint(rawValue: request.endpoint.rawValue)!
         let model = bytes[request.model ?? 0..<0]
         let className = bytes[request.className ?? 0..<0]
-        if endpoint == lastEndpoint, model.elementsEqual(lastModel), className.elementsEqual(lastClass) { return lastFlow }
+        if endpoint == lastEndpoint, model.elementsEqual(lastModel), className.elementsEqual(lastClass) {
+            return lastFlow
+        }
         let name = request.className(in: bytes) ?? defaults.className
         guard defaults.knownClasses.contains(name) else { return nil }
         let key = FlowKey(

@@ -174,7 +174,9 @@ package struct Submission {
         result.rejected += duplicates.map {
             RejectedLine(
                 line: $0.line,
-                reason: "custom_id \"\($0.customID)\" was used before, on line \($0.firstLine); ids must be unique in a batch")
+                reason:
+                    "custom_id \"\($0.customID)\" was used before, on line \($0.firstLine); ids must be unique in a batch"
+            )
         }
         result.rejected.sort { $0.line < $1.line }
         result.rejected = Array(result.rejected.prefix(Self.reportLimit))
