@@ -59,7 +59,10 @@ package struct LimitDiscovery: Sendable {
         }
         let length = Self.usualLength(atLeast: span)
         let probe = SlidingWindow(.requests, limit: 1, length: length, over: log)
-        let count = probe.counted(before: since, length: length, in: log)
+        // Requests in flight at the first refusal were accepted after it and belong to the same window; between the block
+        // and this probe nothing else was.
+        let end = sent - .milliseconds(1)
+        let count = probe.counted(before: end, length: length + (end - since), in: log)
         return SlidingWindow(.requests, limit: max(1, count), length: length, over: log)
     }
 }
