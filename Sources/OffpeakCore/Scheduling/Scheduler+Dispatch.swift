@@ -103,6 +103,8 @@ extension Scheduler {
             classes[state.classIndex].policy.ladders[failure.failureClass]?.last == .park
         {
             state.isParking = true
+            state.tickets = []
+            state.mayHaveMore = false
             effects.parkings.append((state.flow.id, failure))
             return
         }

@@ -119,6 +119,7 @@ package struct Scheduler: Sendable {
     private mutating func fetched(_ id: FlowID, _ tickets: [JobTicket], isAll: Bool) {
         guard flows[id] != nil else { return }
         flows[id]!.isFetching = false
+        flows[id]!.isParking = false
         flows[id]!.mayHaveMore = !isAll
         // What is in flight here but not yet begun in the queue still shows as ready there.
         flows[id]!.tickets = tickets.reversed().filter { flights[$0.id] == nil }
