@@ -99,7 +99,7 @@ package struct Scheduler: Sendable {
                 return d != e ? d < e : x.id < y.id
             }
         }
-        for flow in open where foreign || kept[flow.id]!.tickets.isEmpty { fetch(flow.id, into: &effects) }
+        for flow in open where foreign || kept[flow.id]?.tickets.isEmpty == true { fetch(flow.id, into: &effects) }
     }
 
     /// A class that had nothing to do does not get credit for the time: it starts level with the busy ones.
