@@ -5,13 +5,13 @@ extension Scheduler {
     /// Starts whatever fits now, notes why the rest does not, and says when to come back.
     package mutating func dispatch(at now: Timestamp, into effects: inout SchedulerEffects) {
         for i in keys.indices { keys[i].fullInPass = nil }
-        for i in classes.indices { classes[i].cursor = 0 }
+        for i in classes.indices { (classes[i].cursor, classes[i].hasWork) = (0, false) }
         var started = 0
         if !isDraining {
             while started < Self.largestPass, let index = nextClass(at: now, into: &effects) {
                 if start(from: index, at: now, into: &effects) { started += 1 }
             }
-            if started == Self.largestPass { effects.wake(at: now) }
+            if started == Self.largestPass { effects.wake(at: now) } else { noteIdleClasses() }
         }
         for i in keys.indices { note(key: i, into: &effects) }
     }
@@ -34,10 +34,30 @@ extension Scheduler {
             guard classes[i].cursor < classes[i].flows.count, let flow = flows[classes[i].flows[classes[i].cursor]]
             else { continue }
             let priority = flow.flow.priority ?? classes[i].policy.priority
+            join(i, priority)
             if let found = best, (found.priority, -found.served) >= (priority, -classes[i].served) { continue }
             best = (i, priority, classes[i].served)
         }
+        if let best { level[best.priority] = max(level[best.priority] ?? 0, best.served) }
         return best?.index
+    }
+
+    /// A class has something to send. One that had nothing before gets no credit for that time: it starts level with
+    /// the others. One that waited for its own keys keeps a minute's worth of credit, so that it cannot take everything
+    /// for as long as it waited.
+    private mutating func join(_ index: Int, _ priority: Int) {
+        let level = level[priority] ?? 0
+        let credit = classes[index].isBacklogged ? Self.minute : 0
+        classes[index].served = max(classes[index].served, level - credit)
+        (classes[index].isBacklogged, classes[index].hasWork) = (true, true)
+    }
+
+    /// Classes that had nothing to send in this pass, those aside whose next page is only being read.
+    private mutating func noteIdleClasses() {
+        for i in classes.indices where classes[i].isBacklogged && !classes[i].hasWork {
+            let isReading = classes[i].flows.contains { flows[$0]?.isFetching == true }
+            if !isReading || closure(of: classes[i], at: .distantPast) != nil { classes[i].isBacklogged = false }
+        }
     }
 
     /// Why a class as a whole may not send now.
@@ -154,8 +174,11 @@ extension Scheduler {
                 started: now, reservedTokens: tokens, passedOver: passedOver))
         effects.countDay(keys[key].name, requests: 1, tokens: tokens)
         let classIndex = classes.firstIndex { $0.policy.name == flow.className }!
-        classes[classIndex].served += share(of: key, tokens: tokens) / max(1, classes[classIndex].policy.weight)
+        classes[classIndex].served += max(1, share(of: key, tokens: tokens) / max(1, classes[classIndex].policy.weight))
     }
+
+    /// A minute's whole allowance of a key, in the unit of `share`.
+    private static let minute = 1_000_000_000
 
     /// What one job takes of a key, as its largest share of any limit, in billionths of a minute's allowance: so that
     /// classes bound by requests and classes bound by tokens are compared fairly (dominant resource fairness).
@@ -163,8 +186,8 @@ extension Scheduler {
         let limits = keys[key].limiter.limits
         let pool = keys[key].pool.map { pools[$0].limits }
         var share = 0
-        if let rpm = limits.rpm ?? pool?.rpm { share = max(share, 1_000_000_000 / max(1, rpm)) }
-        if let tpm = limits.tpm ?? pool?.tpm { share = max(share, tokens * 1_000_000_000 / max(1, tpm)) }
+        if let rpm = limits.rpm ?? pool?.rpm { share = max(share, Self.minute / max(1, rpm)) }
+        if let tpm = limits.tpm ?? pool?.tpm { share = max(share, tokens * Self.minute / max(1, tpm)) }
         return share == 0 ? 1_000_000 : share
     }
 

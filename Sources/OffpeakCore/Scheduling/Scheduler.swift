@@ -12,6 +12,8 @@ package struct Scheduler: Sendable {
     var ladders: [JobID: JobLadder] = [:]
     var isDraining = false
     var dayEnds = Timestamp.distantFuture
+    /// Fair queueing: how far classes of a priority have been served, by the one that was served last.
+    var level: [Int: Int] = [:]
     var generator: SeededGenerator
 
     /// Ready jobs of a flow that are read at once.
@@ -85,7 +87,6 @@ package struct Scheduler: Sendable {
             // What was read of the jobs may be old.
             if foreign { state.mayHaveMore = true }
             kept[flow.id] = state
-            if classes[classIndex].flows.isEmpty { activate(classIndex) }
             classes[classIndex].flows.append(flow.id)
         }
         flows = kept
@@ -100,13 +101,6 @@ package struct Scheduler: Sendable {
             }
         }
         for flow in open where foreign || kept[flow.id]?.tickets.isEmpty == true { fetch(flow.id, into: &effects) }
-    }
-
-    /// A class that had nothing to do does not get credit for the time: it starts level with the busy ones.
-    private mutating func activate(_ index: Int) {
-        let busy = classes.indices.filter { $0 != index && !classes[$0].flows.isEmpty }
-        guard let least = busy.map({ classes[$0].served }).min() else { return }
-        classes[index].served = max(classes[index].served, least)
     }
 
     mutating func fetch(_ id: FlowID, into effects: inout SchedulerEffects) {
