@@ -79,6 +79,8 @@ struct FlowState: Sendable {
     var mayHaveMore = true
     var isFetching = false
     var hold: Hold?
+    /// `hold` is a pause or a closed window, and not the keys' doing.
+    var isGated = false
     var isParking = false
 
     /// Jobs read at once. Large enough that reading costs little per job, small enough to cost little memory.
