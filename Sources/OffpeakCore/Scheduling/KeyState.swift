@@ -43,6 +43,13 @@ struct KeyObstacle: Sendable {
     var needsPerson = false
     /// The failure that a job gets which is parked for it.
     var failure: Failure?
+
+    /// Passes before the other does: answers come before any known moment, and a person comes last.
+    func endsBefore(_ other: KeyObstacle) -> Bool {
+        if needsPerson != other.needsPerson { return other.needsPerson }
+        guard let until else { return other.until != nil }
+        return other.until.map { until < $0 } ?? false
+    }
 }
 
 /// A workload class during a run.

@@ -101,6 +101,7 @@ extension Scheduler {
         // Jobs with a history of their own may have to wait for a certain key; those behind them need not.
         var position = state.tickets.count - 1
         let lowest = max(0, state.tickets.count - 256)
+        var soonest: KeyObstacle?
         while position >= lowest {
             let ticket = state.tickets[position]
             let ladder = ladders[ticket.id]
@@ -116,14 +117,34 @@ extension Scheduler {
                 }
                 return true
             case .none(let obstacle):
-                if ladder != nil { position -= 1; if let until = obstacle.until { effects.wake(at: until) }; continue }
-                block(&state, by: obstacle, at: now, into: &effects)
-                classes[index].cursor += 1
-                return false
+                guard ladder != nil else {
+                    block(&state, by: obstacle, at: now, into: &effects)
+                    classes[index].cursor += 1
+                    return false
+                }
+                if let until = obstacle.until { effects.wake(at: until) }
+                soonest = soonest.map { obstacle.endsBefore($0) ? obstacle : $0 } ?? obstacle
+                position -= 1
             }
         }
+        if let soonest { blockRetried(&state, by: soonest, at: now, into: &effects) }
         classes[index].cursor += 1
         return false
+    }
+
+    /// All that is left of the flow are jobs with a history, and none can go. If only a person could help them, either the
+    /// same holds for the whole flow, or they are on a model that is gone meanwhile and begin again from the first.
+    private mutating func blockRetried(
+        _ state: inout FlowState, by obstacle: KeyObstacle, at now: Timestamp, into effects: inout SchedulerEffects
+    ) {
+        guard obstacle.needsPerson, let ticket = state.tickets.last else {
+            return block(&state, by: obstacle, at: now, into: &effects)
+        }
+        if case .none(let common) = choose(for: ticket, of: state, ladder: nil, at: now) {
+            return block(&state, by: common, at: now, into: &effects)
+        }
+        for ticket in state.tickets { ladders[ticket.id] = nil }
+        effects.wake(at: now)
     }
 
     /// No key takes the flow's jobs now.
