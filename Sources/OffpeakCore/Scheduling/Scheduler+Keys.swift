@@ -72,6 +72,7 @@ extension Scheduler {
             return KeyObstacle(reason: "it does not serve the model", needsPerson: true, failure: failure)
         }
         if state.isPaused { return KeyObstacle(reason: "it is paused", needsPerson: true) }
+        if state.isAwaitingSecret { return KeyObstacle(reason: "its secret is being loaded again") }
         if case .rejected(let failure) = state.health {
             return KeyObstacle(
                 reason: "the provider rejects it: \(failure.message)", needsPerson: true, failure: failure)

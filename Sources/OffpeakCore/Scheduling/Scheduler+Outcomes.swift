@@ -110,9 +110,7 @@ extension Scheduler {
         case .keyRejected:
             settle(flight, tokens: 0, latency: nil, at: now, into: &effects)
             keys[key].breaker.inconclusive()
-            if keys[key].isRefreshable { effects.staleSecrets.append(keys[key].name) }
-            keys[key].health = .rejected(failure)
-            keys[key].limiter.markNews()
+            reject(flight, failure, at: now, into: &effects)
         case .modelUnavailable:
             settle(flight, tokens: 0, latency: nil, at: now, into: &effects)
             keys[key].breaker.inconclusive()
@@ -141,6 +139,20 @@ extension Scheduler {
             if let reset = dimension.reset { wait = max(wait ?? .zero, reset) }
         }
         return wait
+    }
+
+    /// The key is of no use, unless its secret has changed since or another loading gives a better one. It is not
+    /// asked for again within a minute: whatever gives it has nothing better then.
+    private mutating func reject(
+        _ flight: Flight, _ failure: Failure, at now: Timestamp, into effects: inout SchedulerEffects
+    ) {
+        let key = flight.key
+        guard flight.sent >= keys[key].secretSince else { return }
+        keys[key].health = .rejected(failure)
+        keys[key].limiter.markNews()
+        guard keys[key].isRefreshable, now - keys[key].secretAsked >= .minutes(1) else { return }
+        (keys[key].isAwaitingSecret, keys[key].secretAsked) = (true, now)
+        effects.staleSecrets.append(keys[key].name)
     }
 
     /// Money or a long quota is gone: nothing goes until the provider's moment, or an hour from now to ask again, but
@@ -173,8 +185,8 @@ extension Scheduler {
                     flight.ticket.attemptsUsed, at: now))
             return
         }
-        if failure.failureClass == .keyRejected && keys[flight.key].isRefreshable
-            && effects.staleSecrets.contains(keys[flight.key].name)
+        if failure.failureClass == .keyRejected
+            && (keys[flight.key].isAwaitingSecret || flight.sent < keys[flight.key].secretSince)
         {
             effects.settlements.append(
                 settlement(
