@@ -25,9 +25,12 @@ extension Scheduler {
         )
         let policy =
             classes.first { $0.policy.name == className }?.policy ?? ClassPolicy(name: className, posture: .governance)
-        var disposition = Disposition.park
-        var reason = "unknown_outcome: waits for a person"
-        if policy.ladders[.unknownOutcome]?.first != .park {
+        let disposition: Disposition
+        let reason: String
+        switch policy.ladders[.unknownOutcome]?.first {
+        case .park: (disposition, reason) = (.park, "unknown_outcome: waits for a person")
+        case .fail: (disposition, reason) = (.fail, "unknown_outcome: the class ends such jobs as failed")
+        default:
             disposition = .retry(at: now)
             reason = "unknown_outcome: sent again, the answer was lost with the run"
         }
@@ -60,6 +63,10 @@ extension Scheduler {
     /// The provider took the request seriously: the key works and is below its limits.
     private mutating func accepted(_ flight: Flight, at now: Timestamp) {
         keys[flight.key].breaker.worked()
+        if case .exhausted(let until, _) = keys[flight.key].health, until <= now {
+            keys[flight.key].health = .ok
+            keys[flight.key].limiter.markNews()
+        }
         keys[flight.key].limiter.accepted(sentAt: flight.sent, at: now)
         if let pool = keys[flight.key].pool { pools[pool].accepted(sentAt: flight.sent, at: now) }
     }
