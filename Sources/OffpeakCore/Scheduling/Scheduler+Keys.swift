@@ -34,7 +34,8 @@ extension Scheduler {
         guard keys[key].descriptor.tokenCounting == .reserved, let output = ticket.maxOutputTokens else {
             return forecast
         }
-        return max(forecast, ticket.bodyBytes / TokenForecast.bytesPerToken + output)
+        let blind = ticket.bodyBytes / TokenForecast.bytesPerToken + min(output, TokenForecast.mostTokens)
+        return max(forecast, min(blind, TokenForecast.mostTokens))
     }
 
     /// Why a key does not take a job now; nil when it does.
