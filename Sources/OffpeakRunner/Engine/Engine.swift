@@ -218,7 +218,11 @@ package final class Engine {
         }
         send(reply.begun)
         beginning = [:]
-        if !reply.refused.isEmpty { scheduler.handle(.refused(reply.refused), at: now, into: &effects) }
+        if !reply.refused.isEmpty {
+            scheduler.handle(.refused(reply.refused), at: now, into: &effects)
+            // Somebody paused or cancelled them: look at once, instead of offering more of the same.
+            if reply.failure == nil { askAgain() }
+        }
         for page in reply.fetched {
             scheduler.handle(.fetched(page.flow, page.tickets, isAll: page.isAll), at: now, into: &effects)
         }
@@ -289,10 +293,11 @@ package final class Engine {
     ) {
         switch result {
         case .success(let secret):
-            if secrets.replace(key, with: secret, at: now) {
-                scheduler.handle(.secretChanged(key: key), at: now, into: &effects)
-            }
-        case .failure(let problem): onNote("key \(key): its secret could not be loaded again: \(problem.message)")
+            let isNew = secrets.replace(key, with: secret, at: now)
+            scheduler.handle(isNew ? .secretChanged(key: key) : .secretKept(key: key), at: now, into: &effects)
+        case .failure(let problem):
+            scheduler.handle(.secretKept(key: key), at: now, into: &effects)
+            onNote("key \(key): its secret could not be loaded again: \(problem.message)")
         }
     }
 }
