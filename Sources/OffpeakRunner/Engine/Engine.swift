@@ -70,10 +70,20 @@ package final class Engine {
             keys: configuration.keys, pools: configuration.pools,
             classes: configuration.classes.map { policy in (policy, configuration.keys(for: policy).map(\.name)) },
             refreshableKeys: secrets.refreshable, seed: options.seed)
-        try Recovery.perform(on: queue, scheduler: &scheduler, calendar: calendar, clock: clock, note: onNote)
+        let abandoned = try RunRecovery.perform(
+            on: queue, scheduler: &scheduler, day: calendar.day, dayEnds: calendar.dayEnds, at: clock.now)
         let mail = mail
         worker = StoreWorker(queue: queue) { mail.post(.stored($0)) }
         transport = try makeTransport { mail.post(.completed($0)) }
+        noteAbandoned(abandoned.open, parked: abandoned.parked)
+    }
+
+    private func noteAbandoned(_ open: Int, parked: Int) {
+        guard open > 0 else { return }
+        var text = "an earlier run ended with \(open) requests in flight: their outcome is unknown"
+        text += parked == open ? "; they are parked" : "; they are sent again"
+        if parked > 0 && parked < open { text += ", \(parked) are parked" }
+        onNote(text)
     }
 
     /// Asks for an end from another thread: a soft one lets what is in flight finish, a hard one cancels it.
