@@ -198,7 +198,9 @@ package final class Engine {
         pending.add(effects)
         for settlement in effects.settlements { note(settlement) }
         effects = SchedulerEffects()
-        guard !isStoring, !pending.isEmpty, failure == nil else { return }
+        guard !isStoring, !pending.isEmpty else { return }
+        // After a failure nothing is begun; what was still to come is kept once all of it is there.
+        if failure != nil, scheduler.inFlightCount > 0 || pending.settlements.isEmpty { return }
         // A look for other processes' changes alone need not hurry, and costs no transaction.
         isStoring = true
         if pending.changesJobs { isViewStale = true }
@@ -223,7 +225,9 @@ package final class Engine {
     private func stored(_ reply: StoreReply, at now: Timestamp, into effects: inout SchedulerEffects) {
         isStoring = false
         if let failure = reply.failure {
-            self.failure = failure
+            self.failure = self.failure ?? failure
+            scheduler.handle(.refused(pending.starts.map(\.job)), at: now, into: &effects)
+            pending.starts = []
             drain(.stopped, hard: false, at: now, into: &effects)
         }
         send(reply.begun)
