@@ -129,7 +129,10 @@ extension Scheduler {
                 keys[key].breaker.failed(at: now)
             }
         case .invalidRequest, .refused, .invalidOutput:
-            settle(flight, tokens: counted(failure.usage, flight) ?? 0, latency: latency, at: now, into: &effects)
+            // What was answered was counted; what was turned away at the door was not.
+            let isAnswer = (200..<300).contains(failure.statusCode)
+            let tokens = counted(failure.usage, flight) ?? (isAnswer ? nil : 0)
+            settle(flight, tokens: tokens, latency: latency, at: now, into: &effects)
             accepted(flight, at: now)
         }
     }
@@ -158,34 +161,28 @@ extension Scheduler {
     private mutating func decide(
         after failure: Failure, _ flight: Flight, at now: Timestamp, into effects: inout SchedulerEffects
     ) {
-        let job = flight.ticket.id
+        let before = flight.ticket.attemptsUsed
         if isDraining && !failure.judged && failure.failureClass != .unknownOutcome {
-            effects.settlements.append(
-                settlement(
-                    of: flight, .failure(failure), .retry(at: now), "the run was stopped before it was sent",
-                    flight.ticket.attemptsUsed, at: now))
-            return
+            return conclude(
+                flight, failure, .retry(at: now), "the run was stopped before it was sent", before, at: now,
+                into: &effects)
         }
         guard let state = flows[flight.ticket.flow] else {
-            effects.settlements.append(
-                settlement(
-                    of: flight, .failure(failure), .retry(at: now), "the batch changed while it was in flight",
-                    flight.ticket.attemptsUsed, at: now))
-            return
+            return conclude(
+                flight, failure, .retry(at: now), "the batch changed while it was in flight", before, at: now,
+                into: &effects)
         }
         if failure.failureClass == .keyRejected && keys[flight.key].isRefreshable
             && effects.staleSecrets.contains(keys[flight.key].name)
         {
-            effects.settlements.append(
-                settlement(
-                    of: flight, .failure(failure), .retry(at: now), "key_rejected: waits for the key's new secret",
-                    flight.ticket.attemptsUsed, at: now))
-            return
+            return conclude(
+                flight, failure, .retry(at: now), "key_rejected: waits for the key's new secret", before, at: now,
+                into: &effects)
         }
         let policy = classes[state.classIndex].policy
         let isUnwell = keys[flight.key].breaker.isTripped
-        let used = flight.ticket.attemptsUsed + (JobLadder.usesAttempt(failure, isKeyUnwell: isUnwell) ? 1 : 0)
-        var ladder = ladders[job] ?? JobLadder()
+        let used = before + (JobLadder.usesAttempt(failure, isKeyUnwell: isUnwell) ? 1 : 0)
+        var ladder = ladders[flight.ticket.id] ?? JobLadder()
         let world = JobLadder.Circumstances(
             key: flight.key,
             hasOtherKey: hasKey(for: state, model: ladder.modelIndex, besides: flight.key, ladder, at: now),
@@ -195,11 +192,17 @@ extension Scheduler {
             recovery: recovery(of: flight.key, after: failure, at: now), isKeyUnwell: isUnwell, attemptsUsed: used)
         let (disposition, reason) = ladder.next(after: failure, policy: policy, in: world, at: now, using: &generator)
         switch disposition {
-        case .complete, .park, .fail: ladders[job] = nil
-        default: ladders[job] = ladder
+        case .complete, .park, .fail: ladders[flight.ticket.id] = nil
+        default: ladders[flight.ticket.id] = ladder
         }
-        effects.settlements.append(
-            settlement(of: flight, .failure(failure), disposition, reason, used, at: now))
+        conclude(flight, failure, disposition, reason, used, at: now, into: &effects)
+    }
+
+    private mutating func conclude(
+        _ flight: Flight, _ failure: Failure, _ disposition: Disposition, _ reason: String, _ used: Int,
+        at now: Timestamp, into effects: inout SchedulerEffects
+    ) {
+        effects.settlements.append(settlement(of: flight, .failure(failure), disposition, reason, used, at: now))
     }
 
     /// Whether some key that is not known to be useless could serve the flow with a model of its chain.
@@ -221,6 +224,10 @@ extension Scheduler {
 
     /// When a key that failed is expected to serve again.
     private func recovery(of key: Int, after failure: Failure, at now: Timestamp) -> Timestamp {
+        max(guess(of: key, after: failure, at: now), now + (failure.retryAfter ?? .zero))
+    }
+
+    private func guess(of key: Int, after failure: Failure, at now: Timestamp) -> Timestamp {
         switch failure.failureClass {
         case .rateLimited:
             let pool = keys[key].pool.map { pools[$0].blockedUntil } ?? .distantPast
