@@ -73,12 +73,11 @@ extension Checks {
             fail("job \(request.job) was sent without any attempt on record")
         }
         if var places = record.places {
-            let day = Night.day(of: Timestamp(milliseconds: now))
-            let (own, problem) = sentBooks[places.key].add(tokens: tokens(places), at: now, day: day)
+            let (own, problem) = sentBooks[places.key].add(tokens: tokens(places), at: now, day: 0)
             if let problem, areCommitsFast { fail(problem) }
             places.ownSent = own
             if let pool = poolOfKey[places.key] {
-                let (place, problem) = poolSentBooks[pool].add(tokens: tokens(places), at: now, day: day)
+                let (place, problem) = poolSentBooks[pool].add(tokens: tokens(places), at: now, day: 0)
                 if let problem, areCommitsFast { fail(problem) }
                 places.poolSent = place
             }

@@ -73,20 +73,17 @@ struct Checks {
         self.plan = plan
         allowed = plan.classes.map { entry in plan.keys.map { Self.mayServe($0, entry.policy) } }
         poolOfKey = plan.keys.map { key in plan.pools.firstIndex { $0.name == key.pool } }
-        func books(_ suffix: String) -> [AccountBook] {
-            plan.keys.map {
-                AccountBook(name: $0.name + suffix, limits: $0.limits, checksTokens: plan.hasExactTokens)
-            }
+        let isExact = plan.hasExactTokens
+        books = plan.keys.map { AccountBook(name: $0.name, limits: $0.limits, checksTokens: isExact) }
+        poolBooks = plan.pools.map { AccountBook(name: $0.name, limits: $0.limits, checksTokens: isExact) }
+        // The day is the one of the decision.
+        func perMinute(_ limits: Limits) -> Limits { Limits(rpm: limits.rpm, tpm: limits.tpm) }
+        sentBooks = plan.keys.map {
+            AccountBook(name: $0.name + " on the wire", limits: perMinute($0.limits), checksTokens: isExact)
         }
-        func poolBooks(_ suffix: String) -> [AccountBook] {
-            plan.pools.map {
-                AccountBook(name: $0.name + suffix, limits: $0.limits, checksTokens: plan.hasExactTokens)
-            }
+        poolSentBooks = plan.pools.map {
+            AccountBook(name: $0.name + " on the wire", limits: perMinute($0.limits), checksTokens: isExact)
         }
-        self.books = books("")
-        self.poolBooks = poolBooks("")
-        sentBooks = books(" on the wire")
-        poolSentBooks = poolBooks(" on the wire")
         waits = plan.keys.map { _ in .distantPast }
         poolWaits = plan.pools.map { _ in .distantPast }
         (lastingWaits, lastingPoolWaits) = (waits, poolWaits)

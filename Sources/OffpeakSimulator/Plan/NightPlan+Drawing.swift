@@ -8,7 +8,9 @@ extension NightPlan {
         var chance = Chance(seed: seed, purpose: 1)
         let midnight: Int64 = 20_000 * Self.day
         // Often shortly before midnight, since that is where days turn.
-        plan.start = midnight + (chance.percent(40) ? Self.day - chance.within(60_000...1_500_000) : chance.within(0...Self.day - 1))
+        plan.start =
+            midnight
+            + (chance.percent(40) ? Self.day - chance.within(60_000...1_500_000) : chance.within(0...Self.day - 1))
         plan.dawn = chance.within(120_000...2_400_000)
         plan.hasExactTokens = chance.percent(70)
         plan.network.delay = chance.one(of: [1...5, 10...60, 20...200, 10...450])
@@ -49,7 +51,9 @@ extension NightPlan {
             if chance.percent(8) { key.billing = .platform }
             if chance.percent(25) {
                 var served: [String: String] = [:]
-                for model in Self.models where chance.percent(70) { served[model] = chance.percent(50) ? model : "x-\(model)" }
+                for model in Self.models where chance.percent(70) {
+                    served[model] = chance.percent(50) ? model : "x-\(model)"
+                }
                 key.models = .only(served)
             }
             keys.append(key)

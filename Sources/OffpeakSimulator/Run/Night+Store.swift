@@ -33,7 +33,8 @@ extension Night {
         }
         run.pending.add(run.effects)
         run.effects = SchedulerEffects()
-        guard run.storing == nil, !run.pending.isEmpty, !run.hasFailed else { return }
+        guard run.storing == nil, !run.pending.isEmpty else { return }
+        if run.hasFailed, run.scheduler.inFlightCount > 0 || run.pending.settlements.isEmpty { return }
         if run.pending.changesJobs { run.isViewStale = true }
         run.storing = Storing(pending: run.pending, tick: run.pending.tick(day: run.day), handedOver: time)
         run.pending = PendingTick()

@@ -107,7 +107,6 @@ extension Night {
     }
 
     private func broke(_ run: Run) {
-        spill(run.pending.settlements)
         trace.note("broken", now, Int64(run.number))
         runEnded()
     }
@@ -143,6 +142,10 @@ extension Night {
         run.storing = nil
         if answer.hasFailed {
             run.hasFailed = true
+            let jobs = run.pending.starts.map(\.job)
+            for job in jobs { checks.refused(job) }
+            run.scheduler.handle(.refused(jobs), at: time, into: &run.effects)
+            run.pending.starts = []
             drain(run, .stopped, at: time)
         }
         for begun in answer.begun { if let start = answer.starts[begun.job] { send(begun, start, run) } }
