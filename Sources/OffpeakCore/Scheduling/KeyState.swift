@@ -58,6 +58,10 @@ struct ClassState: Sendable {
     var flows: [FlowID] = []
     /// Fair queueing: what it has had so far, divided by its weight; the class with the least goes first.
     var served = 0
+    /// It had something to send when last looked at.
+    var isBacklogged = false
+    /// While one pass lasts: it has something to send.
+    var hasWork = false
     /// While one pass lasts: flows before this index have nothing to send.
     var cursor = 0
 }
@@ -75,6 +79,8 @@ struct FlowState: Sendable {
     var mayHaveMore = true
     var isFetching = false
     var hold: Hold?
+    /// `hold` is a pause or a closed window, and not the keys' doing.
+    var isGated = false
     var isParking = false
 
     /// Jobs read at once. Large enough that reading costs little per job, small enough to cost little memory.

@@ -12,6 +12,8 @@ package struct Scheduler: Sendable {
     var ladders: [JobID: JobLadder] = [:]
     var isDraining = false
     var dayEnds = Timestamp.distantFuture
+    /// Fair queueing: how far classes of a priority have been served, by the one that was served last.
+    var level: [Int: Int] = [:]
     var generator: SeededGenerator
 
     /// Ready jobs of a flow that are read at once.
@@ -54,7 +56,7 @@ package struct Scheduler: Sendable {
         case .flowsChanged(let open, let foreign): replaceFlows(open, foreign: foreign, into: &effects)
         case .fetched(let id, let tickets, let isAll): fetched(id, tickets, isAll: isAll)
         case .promoted(let ids): for id in ids { flows[id]?.mayHaveMore = true; fetch(id, into: &effects) }
-        case .refused(let jobs): for job in jobs { neverLeft(job) }
+        case .refused(let jobs): for job in jobs { neverLeft(job, into: &effects) }
         case .finished(let ended): for one in ended { finish(one.job, one.report, at: now, into: &effects) }
         case .windowChanged(let name, let isOpen, let until):
             for i in classes.indices where classes[i].policy.name == name {
@@ -85,7 +87,6 @@ package struct Scheduler: Sendable {
             // What was read of the jobs may be old.
             if foreign { state.mayHaveMore = true }
             kept[flow.id] = state
-            if classes[classIndex].flows.isEmpty { activate(classIndex) }
             classes[classIndex].flows.append(flow.id)
         }
         flows = kept
@@ -99,14 +100,7 @@ package struct Scheduler: Sendable {
                 return d != e ? d < e : x.id < y.id
             }
         }
-        for flow in open where foreign || kept[flow.id]!.tickets.isEmpty { fetch(flow.id, into: &effects) }
-    }
-
-    /// A class that had nothing to do does not get credit for the time: it starts level with the busy ones.
-    private mutating func activate(_ index: Int) {
-        let busy = classes.indices.filter { $0 != index && !classes[$0].flows.isEmpty }
-        guard let least = busy.map({ classes[$0].served }).min() else { return }
-        classes[index].served = max(classes[index].served, least)
+        for flow in open where foreign || kept[flow.id]?.tickets.isEmpty == true { fetch(flow.id, into: &effects) }
     }
 
     mutating func fetch(_ id: FlowID, into effects: inout SchedulerEffects) {
@@ -125,10 +119,15 @@ package struct Scheduler: Sendable {
         flows[id]!.tickets = tickets.reversed().filter { flights[$0.id] == nil }
     }
 
-    private mutating func neverLeft(_ job: JobID) {
+    private mutating func neverLeft(_ job: JobID, into effects: inout SchedulerEffects) {
         guard let flight = flights.removeValue(forKey: job) else { return }
-        keys[flight.key].limiter.release(flight.keySequence, tokens: flight.reserved)
-        if let pool = keys[flight.key].pool { pools[pool].release(flight.poolSequence, tokens: flight.reserved) }
+        keys[flight.key].limiter.release(
+            flight.keySequence, tokens: flight.reserved, tokensThrough: flight.tokensThrough)
+        if let pool = keys[flight.key].pool {
+            pools[pool].release(
+                flight.poolSequence, tokens: flight.reserved, tokensThrough: flight.poolTokensThrough)
+        }
+        effects.countDay(keys[flight.key].name, requests: -1, tokens: -flight.reserved)
         keys[flight.key].breaker.inconclusive()
     }
 

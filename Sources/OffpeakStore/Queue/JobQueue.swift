@@ -108,7 +108,7 @@ package struct TickResult: Sendable, Equatable {
     package var begun: [BegunAttempt] = []
     /// Starts that were not possible any more: cancelled or paused meanwhile, or not ready under that lease number.
     package var refused: [JobID] = []
-    /// Flows in which scheduled jobs have become ready; by id.
+    /// Flows in which jobs have become ready, because they were due or because their attempt's end sent them back; by id.
     package var promoted: [FlowCount] = []
     /// Batches whose last open job ended with this tick; by id.
     package var finished: [BatchID] = []

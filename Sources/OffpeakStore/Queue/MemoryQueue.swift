@@ -164,11 +164,13 @@ package final class MemoryQueue: JobQueue {
     package func commit(_ tick: Tick, at now: Timestamp) -> TickResult {
         var result = TickResult()
         var touched: Set<BatchID> = []
+        var madeReady: [FlowID: Int] = [:]
         for settlement in tick.settlements {
-            settle(settlement, at: now)
+            if settle(settlement, at: now) == .ready { madeReady[settlement.flow, default: 0] += 1 }
             if let batch = flows[settlement.flow]?.batch { touched.insert(batch) }
         }
-        result.promoted = promote(at: now, limit: tick.promotionLimit)
+        madeReady.merge(promote(at: now, limit: tick.promotionLimit), uniquingKeysWith: +)
+        result.promoted = madeReady.sorted { $0.key < $1.key }.map { FlowCount(flow: $0.key, jobs: $0.value) }
         for start in tick.starts {
             if let begun = begin(start) { result.begun.append(begun) } else { result.refused.append(start.job) }
         }
@@ -217,30 +219,32 @@ package final class MemoryQueue: JobQueue {
 
     // MARK: Parts of a tick
 
-    private func settle(_ settlement: Settlement, at now: Timestamp) {
+    /// Returns where a failed attempt's end moved its job, if it did.
+    private func settle(_ settlement: Settlement, at now: Timestamp) -> JobState? {
         guard let index = attemptIndex[settlement.job]?[settlement.lease], let job = jobs[settlement.job] else {
-            return
+            return nil
         }
         let earlier = attempts[index].outcome
         let holdsLease = job.state == .inFlight && job.lease == settlement.lease
         switch settlement.outcome {
         case .success(let answer):
-            guard earlier != 1 else { return }
+            guard earlier != 1 else { return nil }
             attempts[index].outcome = 1
             attempts[index].ended = settlement.ended
             attempts[index].usage = answer.usage
-            guard job.result == nil else { return }
+            guard job.result == nil else { return nil }
             jobs[settlement.job]?.result = RecordedResult(
                 lease: settlement.lease, statusCode: answer.statusCode, requestID: answer.requestID, body: answer.body)
             if holdsLease { jobs[settlement.job]?.attemptsUsed = settlement.attemptsUsed }
             move(settlement.job, to: .succeeded)
+            return nil
         case .failure(let failure):
             let outcome = failure.failureClass == .unknownOutcome ? 3 : 2
-            guard earlier == 0 || (earlier == 3 && outcome == 2) else { return }
+            guard earlier == 0 || (earlier == 3 && outcome == 2) else { return nil }
             attempts[index].outcome = outcome
             attempts[index].ended = settlement.ended
             attempts[index].usage = failure.usage
-            guard earlier == 0, holdsLease else { return }
+            guard earlier == 0, holdsLease else { return nil }
             guard var (target, due) = settlement.disposition.targetAfterFailure(at: now) else {
                 preconditionFailure("a failed attempt cannot complete job \(settlement.job)")
             }
@@ -249,10 +253,11 @@ package final class MemoryQueue: JobQueue {
             jobs[settlement.job]?.attemptsUsed = settlement.attemptsUsed
             move(settlement.job, to: target, due: due)
             if target == .failed || target == .parked { jobs[settlement.job]?.failure = failure }
+            return target
         }
     }
 
-    private func promote(at now: Timestamp, limit: Int) -> [FlowCount] {
+    private func promote(at now: Timestamp, limit: Int) -> [FlowID: Int] {
         var counts: [FlowID: Int] = [:]
         // Flow by flow, earliest first: the order in which a limit cuts off.
         let candidates = due.filter { $0.value <= now }.compactMap { id, due in jobs[id].map { ($0.flow, due, id) } }
@@ -260,7 +265,7 @@ package final class MemoryQueue: JobQueue {
             move(id, to: .ready)
             counts[flow, default: 0] += 1
         }
-        return counts.sorted { $0.key < $1.key }.map { FlowCount(flow: $0.key, jobs: $0.value) }
+        return counts
     }
 
     private func begin(_ start: AttemptStart) -> BegunAttempt? {
