@@ -183,12 +183,11 @@ extension Scheduler {
         let isUnwell = keys[flight.key].breaker.isTripped
         let used = before + (JobLadder.usesAttempt(failure, isKeyUnwell: isUnwell) ? 1 : 0)
         var ladder = ladders[flight.ticket.id] ?? JobLadder()
+        ladder.modelIndex = flight.modelIndex
         let world = JobLadder.Circumstances(
             key: flight.key,
-            hasOtherKey: hasKey(for: state, model: ladder.modelIndex, besides: flight.key, ladder, at: now),
-            hasNextModel: (ladder.modelIndex + 1..<max(ladder.modelIndex + 1, state.chain.count)).contains {
-                hasKey(for: state, model: $0, besides: nil, JobLadder(), at: now)
-            },
+            hasOtherKey: hasKey(for: state, model: flight.modelIndex, besides: flight.key, ladder, at: now),
+            nextModel: nextModel(after: flight.modelIndex, of: state, at: now),
             recovery: recovery(of: flight.key, after: failure, at: now), isKeyUnwell: isUnwell, attemptsUsed: used)
         let (disposition, reason) = ladder.next(after: failure, policy: policy, in: world, at: now, using: &generator)
         switch disposition {
@@ -203,6 +202,14 @@ extension Scheduler {
         at now: Timestamp, into effects: inout SchedulerEffects
     ) {
         effects.settlements.append(settlement(of: flight, .failure(failure), disposition, reason, used, at: now))
+    }
+
+    /// The next model of a flow's chain that some key serves.
+    func nextModel(after index: Int, of state: FlowState, at now: Timestamp) -> Int? {
+        guard index + 1 < state.chain.count else { return nil }
+        return (index + 1..<state.chain.count).first {
+            hasKey(for: state, model: $0, besides: nil, JobLadder(), at: now)
+        }
     }
 
     /// Whether some key that is not known to be useless could serve the flow with a model of its chain.
