@@ -25,8 +25,8 @@ extension Checks {
                 fail("\(name): \(failure.failureClass.rawValue) used \(used) attempts")
             }
             jobs[settlement.job]?.wait = nil
-            if let wait = failure.retryAfter, let key = lastKey[settlement.job] {
-                jobs[settlement.job]?.wait = (key, time + wait, run)
+            if let wait = failure.retryAfter, let route = lastRoute[settlement.job] {
+                jobs[settlement.job]?.wait = (route.key, route.model, time + wait, run)
             }
         }
     }
@@ -70,7 +70,9 @@ extension Checks {
         jobs[begun.job]?.lease = begun.lease
         jobs[begun.job]?.attempts.append(place)
         jobs[begun.job]?.isBegun = true
-        lastKey[begun.job] = plan.keys.firstIndex { $0.name == attempt.start.key }
+        if let key = plan.keys.firstIndex(where: { $0.name == attempt.start.key }) {
+            lastRoute[begun.job] = (key, attempt.start.model)
+        }
     }
 
     /// Everything that must hold of one job in the queue.

@@ -23,7 +23,9 @@ extension Checks {
         if let pool, time < poolWaits[pool] {
             fail("\(name): pool \(plan.pools[pool].name) asked to wait until \(poolWaits[pool].milliseconds)")
         }
-        if let wait = jobs[start.job]?.wait, wait.run == run.number, wait.key == key, time < wait.until {
+        if let wait = jobs[start.job]?.wait, wait.run == run.number, wait.key == key, wait.model == start.model,
+            time < wait.until
+        {
             fail("\(name): the provider asked to wait with it until \(wait.until.milliseconds)")
         }
         if jobs[start.job]?.places != nil { fail("\(name) was started although an attempt of it is under way") }

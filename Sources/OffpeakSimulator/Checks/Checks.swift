@@ -32,8 +32,8 @@ struct JobRecord {
     /// The attempt that has been decided on and has not ended: where it is in the books.
     var places: (key: Int, own: Int, pool: Int?, ownSent: Int?, poolSent: Int?)?
     var isBegun = false
-    /// Asked to wait: the key, until when, in which run.
-    var wait: (key: Int, until: Timestamp, run: Int)?
+    /// Asked to wait: the key and the model there, until when, in which run.
+    var wait: (key: Int, model: String, until: Timestamp, run: Int)?
 }
 
 /// Everything that must hold at every moment of a night, judged from what is seen from outside: what was submitted, what
@@ -64,8 +64,8 @@ struct Checks {
     var openWaits: [JobID: (key: Int, until: Timestamp)] = [:]
     /// Jobs begun or decided on by the present run.
     var underWay: Set<JobID> = []
-    /// The key of each job's latest attempt.
-    var lastKey: [JobID: Int] = [:]
+    /// The key and model of each job's latest attempt.
+    var lastRoute: [JobID: (key: Int, model: String)] = [:]
     /// Nothing has happened that excuses refusals by a server with the stated limits.
     var isLimitKept = true
 
