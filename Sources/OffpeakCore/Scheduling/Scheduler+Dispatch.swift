@@ -106,11 +106,9 @@ extension Scheduler {
             let ticket = state.tickets[position]
             let ladder = ladders[ticket.id]
             switch choose(for: ticket, of: state, ladder: ladder, at: now) {
-            case .key(let key, let model, let tokens, let passedOver):
+            case .key(let route):
                 state.tickets.remove(at: position)
-                begin(
-                    ticket, of: state.flow, key: key, model: model, tokens: tokens, passedOver: passedOver, at: now,
-                    into: &effects)
+                begin(ticket, of: state.flow, route, at: now, into: &effects)
                 if state.hold != nil {
                     state.hold = nil
                     effects.holds.append((id, nil))
@@ -123,8 +121,13 @@ extension Scheduler {
                     return false
                 }
                 if let until = obstacle.until { effects.wake(at: until) }
-                soonest = soonest.map { obstacle.endsBefore($0) ? obstacle : $0 } ?? obstacle
-                position -= 1
+                if obstacle.needsPerson {
+                    // Where its ladder has led it nothing goes any more: it begins anew, like the jobs behind it.
+                    ladders[ticket.id] = nil
+                } else {
+                    soonest = soonest.map { obstacle.endsBefore($0) ? obstacle : $0 } ?? obstacle
+                    position -= 1
+                }
             }
         }
         if let soonest { blockRetried(&state, by: soonest, at: now, into: &effects) }
@@ -186,9 +189,10 @@ extension Scheduler {
     }
 
     private mutating func begin(
-        _ ticket: JobTicket, of flow: Flow, key: Int, model: String, tokens: Int, passedOver: String, at now: Timestamp,
+        _ ticket: JobTicket, of flow: Flow, _ route: ChosenRoute, at now: Timestamp,
         into effects: inout SchedulerEffects
     ) {
+        let (key, tokens) = (route.key, route.tokens)
         let through = keys[key].limiter.tokensSentSoFar + tokens
         let sequence = keys[key].limiter.reserve(tokens: tokens, at: now)
         var poolSequence = 0
@@ -200,11 +204,12 @@ extension Scheduler {
         keys[key].breaker.sent()
         flights[ticket.id] = Flight(
             ticket: ticket, key: key, keySequence: sequence, poolSequence: poolSequence, tokensThrough: through,
-            poolTokensThrough: poolThrough, reserved: tokens, model: model, sent: now)
+            poolTokensThrough: poolThrough, reserved: tokens, model: route.model,
+            modelIndex: route.modelIndex, sent: now)
         effects.starts.append(
             AttemptStart(
-                job: ticket.id, flow: ticket.flow, lease: ticket.lease + 1, key: keys[key].name, model: model,
-                started: now, reservedTokens: tokens, passedOver: passedOver))
+                job: ticket.id, flow: ticket.flow, lease: ticket.lease + 1, key: keys[key].name, model: route.model,
+                started: now, reservedTokens: tokens, passedOver: route.passedOver))
         effects.countDay(keys[key].name, requests: 1, tokens: tokens)
         let classIndex = classes.firstIndex { $0.policy.name == flow.className }!
         classes[classIndex].served += max(1, share(of: key, tokens: tokens) / max(1, classes[classIndex].policy.weight))
