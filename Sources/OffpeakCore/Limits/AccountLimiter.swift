@@ -167,7 +167,9 @@ package struct AccountLimiter: Sendable {
     }
 
     /// The request never left: it is as if it had not been reserved.
-    package mutating func release(_ sequence: Int, tokens: Int) {
+    package mutating func release(_ sequence: Int, tokens: Int, tokensThrough: Int) {
+        requestAuthority.release(1, through: sequence + 1)
+        tokenAuthority.release(tokens, through: tokensThrough)
         change(sequence) {
             $0.requests = 0; $0.tokens = 0
         }

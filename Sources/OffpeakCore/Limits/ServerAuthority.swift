@@ -16,6 +16,11 @@ struct ServerAuthority: Sendable {
         expires = now + (header.reset ?? .seconds(1))
     }
 
+    /// So much of what counts as sent, up to this total, never left.
+    mutating func release(_ amount: Int, through sent: Int) {
+        if sent > heardAt, allowedThrough < .max { allowedThrough += amount }
+    }
+
     /// When `amount` more may be sent, given that `sent` were; nil for now.
     func wait(sent: Int, amount: Int, at now: Timestamp) -> Timestamp? {
         guard now < expires, sent + amount > allowedThrough else { return nil }

@@ -54,7 +54,7 @@ package struct Scheduler: Sendable {
         case .flowsChanged(let open, let foreign): replaceFlows(open, foreign: foreign, into: &effects)
         case .fetched(let id, let tickets, let isAll): fetched(id, tickets, isAll: isAll)
         case .promoted(let ids): for id in ids { flows[id]?.mayHaveMore = true; fetch(id, into: &effects) }
-        case .refused(let jobs): for job in jobs { neverLeft(job) }
+        case .refused(let jobs): for job in jobs { neverLeft(job, into: &effects) }
         case .finished(let ended): for one in ended { finish(one.job, one.report, at: now, into: &effects) }
         case .windowChanged(let name, let isOpen, let until):
             for i in classes.indices where classes[i].policy.name == name {
@@ -125,10 +125,15 @@ package struct Scheduler: Sendable {
         flows[id]!.tickets = tickets.reversed().filter { flights[$0.id] == nil }
     }
 
-    private mutating func neverLeft(_ job: JobID) {
+    private mutating func neverLeft(_ job: JobID, into effects: inout SchedulerEffects) {
         guard let flight = flights.removeValue(forKey: job) else { return }
-        keys[flight.key].limiter.release(flight.keySequence, tokens: flight.reserved)
-        if let pool = keys[flight.key].pool { pools[pool].release(flight.poolSequence, tokens: flight.reserved) }
+        keys[flight.key].limiter.release(
+            flight.keySequence, tokens: flight.reserved, tokensThrough: flight.tokensThrough)
+        if let pool = keys[flight.key].pool {
+            pools[pool].release(
+                flight.poolSequence, tokens: flight.reserved, tokensThrough: flight.poolTokensThrough)
+        }
+        effects.countDay(keys[flight.key].name, requests: -1, tokens: -flight.reserved)
         keys[flight.key].breaker.inconclusive()
     }
 

@@ -28,7 +28,7 @@ extension Engine {
         }
     }
 
-    private func askAgain() {
+    func askAgain() {
         pending.refreshes = true
         pending.forcesRefresh = true
     }

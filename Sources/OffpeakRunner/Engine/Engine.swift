@@ -218,7 +218,11 @@ package final class Engine {
         }
         send(reply.begun)
         beginning = [:]
-        if !reply.refused.isEmpty { scheduler.handle(.refused(reply.refused), at: now, into: &effects) }
+        if !reply.refused.isEmpty {
+            scheduler.handle(.refused(reply.refused), at: now, into: &effects)
+            // Somebody paused or cancelled them: look at once, instead of offering more of the same.
+            if reply.failure == nil { askAgain() }
+        }
         for page in reply.fetched {
             scheduler.handle(.fetched(page.flow, page.tickets, isAll: page.isAll), at: now, into: &effects)
         }
