@@ -52,7 +52,8 @@ extension CommandContext {
         return SubmissionRequest(
             path: path, name: arguments["--name"] ?? (path == "-" ? "stdin" : URL(filePath: path).lastPathComponent),
             className: className, model: arguments["--model"], priority: priority,
-            deadline: try deadline(policy), skipsBadLines: arguments.has("--skip-bad-lines"), knownClasses: Set(names))
+            deadline: try deadline(policy), deadlineText: arguments["--deadline"] ?? "",
+            skipsBadLines: arguments.has("--skip-bad-lines"), knownClasses: Set(names))
     }
 
     /// `--deadline`, else the class's own, counted from now.

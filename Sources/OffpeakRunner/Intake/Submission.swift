@@ -13,13 +13,15 @@ package struct SubmissionRequest: Sendable {
     package var model: String?
     package var priority: Int?
     package var deadline: Timestamp?
+    /// The deadline as it was asked for; empty for the class's.
+    package var deadlineText: String
     package var skipsBadLines: Bool
     /// The classes that a line may name.
     package var knownClasses: Set<String>
 
     package init(
         path: String, name: String, className: String, model: String?, priority: Int?, deadline: Timestamp?,
-        skipsBadLines: Bool, knownClasses: Set<String>
+        deadlineText: String, skipsBadLines: Bool, knownClasses: Set<String>
     ) {
         self.path = path
         self.name = name
@@ -27,6 +29,7 @@ package struct SubmissionRequest: Sendable {
         self.model = model
         self.priority = priority
         self.deadline = deadline
+        self.deadlineText = deadlineText
         self.skipsBadLines = skipsBadLines
         self.knownClasses = knownClasses
     }
@@ -101,6 +104,7 @@ package struct Submission {
     /// What else makes a repeated submit the same one.
     private var options: String {
         "class=\(request.className);model=\(request.model ?? "");skip=\(request.skipsBadLines);name=\(request.name)"
+            + (request.deadlineText.isEmpty ? "" : ";deadline=\(request.deadlineText)")
     }
 
     private func open() throws(SourceFailure) -> Int32 {
@@ -162,7 +166,10 @@ package struct Submission {
             result.accepted = jobs
             add(dropped, count: droppedCount, to: &result)
             // Lines that an earlier, killed submit of the same file left out belong to the report, too.
-            if result.wasResumed { result.rejected = try intake.rejectedLines(limit: Self.reportLimit) }
+            if result.wasResumed {
+                result.rejected = try intake.rejectedLines(limit: Self.reportLimit)
+                result.rejectedCount = try intake.rejectedCount()
+            }
         case .duplicates(let duplicates, let count):
             add(duplicates, count: count, to: &result)
             try intake.abandon()
