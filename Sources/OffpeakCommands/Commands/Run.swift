@@ -113,8 +113,8 @@ extension CommandContext {
 
     /// Says how the run ended, and turns it into a status.
     private func conclude(_ end: RunEnd, _ queue: SQLiteQueue, signal: Int32) throws -> ExitStatus {
-        var parts = ["\(end.succeeded) jobs succeeded", "\(end.failed) failed", "\(end.parked) parked"]
-        if end.waiting > 0 { parts.append("\(end.waiting) still wait") }
+        var parts = ["\(Words.count(end.succeeded, "job")) succeeded", "\(end.failed) failed", "\(end.parked) parked"]
+        if end.waiting > 0 { parts.append("\(end.waiting) still waiting") }
         printer.note(parts.joined(separator: ", "))
         let unfinished = end.unfinished
         if printer.usesJSON {
@@ -134,7 +134,7 @@ extension CommandContext {
             return .workLeft
         case .workLeft, .finished:
             guard unfinished > 0 else { return .success }
-            printer.note("\(unfinished) jobs failed or are parked; `offpeak explain BATCH CUSTOM_ID` tells why")
+            printer.note("failed or parked: \(Words.count(unfinished, "job")); `offpeak explain BATCH CUSTOM_ID` tells why")
             return .unfinishedJobs
         }
     }

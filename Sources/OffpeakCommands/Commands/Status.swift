@@ -130,16 +130,16 @@ struct BatchView {
         for (number, word) in numbers where number > 0 { parts.append("\(number) \(word)") }
         if parts.isEmpty { parts = ["none"] }
         var lines = ["b\(batch.id)  \(batch.name)  class \(batch.className)  \(state)"]
-        lines.append("    \(counts.total) jobs: " + parts.joined(separator: ", "))
+        lines.append("    \(Words.count(counts.total, "job")): " + parts.joined(separator: ", "))
         let usage = batch.usage
         lines.append(
             "    \(usage.inputTokens) input tokens (\(usage.cachedTokens) cached), \(usage.outputTokens) output tokens")
         for wait in waits {
             let until = wait.until.map { " until \(TimeText.rfc3339($0))" } ?? ""
-            lines.append("    \(wait.jobs) jobs wait\(until): \(wait.reason)")
+            lines.append("    \(Words.count(wait.jobs, "job")) waiting\(until): \(wait.reason)")
         }
         if counts.parked > 0 {
-            lines.append("    \(counts.parked) jobs wait for a person: `offpeak retry b\(batch.id) --parked`")
+            lines.append("    \(Words.count(counts.parked, "job")) waiting for a person: `offpeak retry b\(batch.id) --parked`")
         }
         return lines
     }

@@ -70,7 +70,7 @@ package struct Submission {
     /// Runs to the end. `progress` hears how many lines are in. `tell` gets the result while the batch is not yet
     /// acknowledged: when it returns, the user has the batch's id; a kill before that makes a repeated submit find it.
     package func run(
-        progress: (Int) -> Void, tell: (SubmissionResult) -> Void
+        progress: (Int) -> Void, tell: (SubmissionResult) throws -> Void
     ) throws {
         let descriptor = try open()
         defer { if descriptor != 0 { close(descriptor) } }
@@ -89,15 +89,15 @@ package struct Submission {
         }
         if result.rejectedCount > 0 && !request.skipsBadLines {
             try intake.abandon()
-            return tell(result)
+            return try tell(result)
         }
         if stored == 0 && intake.beginning != .adopted && !result.wasResumed {
             try intake.abandon()
-            guard result.rejectedCount == 0 else { return tell(result) }
+            guard result.rejectedCount == 0 else { return try tell(result) }
             throw SourceFailure(path: request.path, reason: "it has no lines")
         }
         try seal(intake, &result)
-        tell(result)
+        try tell(result)
         if result.batch != nil { try intake.acknowledge() }
     }
 
@@ -110,7 +110,15 @@ package struct Submission {
     private func open() throws(SourceFailure) -> Int32 {
         if request.path == "-" { return 0 }
         let descriptor = Glibc.open(request.path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw SourceFailure(path: request.path, reason: String(cString: strerror(errno))) }
+        guard descriptor >= 0 else {
+            let reason =
+                switch errno {
+                case ENOENT: "there is no such file"
+                case EACCES: "you may not read it"
+                default: String(cString: strerror(errno))
+                }
+            throw SourceFailure(path: request.path, reason: reason)
+        }
         var status = stat()
         if fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
             close(descriptor)
