@@ -134,7 +134,8 @@ extension CommandContext {
             return .workLeft
         case .workLeft, .finished:
             guard unfinished > 0 else { return .success }
-            printer.note("failed or parked: \(Words.count(unfinished, "job")); `offpeak explain BATCH CUSTOM_ID` tells why")
+            printer.note(
+                "failed or parked: \(Words.count(unfinished, "job")); `offpeak explain BATCH CUSTOM_ID` tells why")
             return .unfinishedJobs
         }
     }
