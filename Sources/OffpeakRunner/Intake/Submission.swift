@@ -135,7 +135,8 @@ package struct Submission {
         let reader = ChunkReader(
             descriptor: descriptor, offset: intake.committedOffset, line: intake.committedLines,
             defaults: LineDefaults(
-                className: request.className, model: request.model, knownClasses: request.knownClasses))
+                className: request.className, model: request.model, knownClasses: request.knownClasses,
+                endsAtForeign: !request.skipsBadLines))
         var waiting: [ChunkReader.Item] = []
         var failure: (any Error)?
         loop: while true {
