@@ -130,24 +130,10 @@ extension Scheduler {
                 }
             }
         }
-        if let soonest { blockRetried(&state, by: soonest, at: now, into: &effects) }
+        // All that is left of the flow are jobs with a history, and none can go.
+        if let soonest { block(&state, by: soonest, at: now, into: &effects) }
         classes[index].cursor += 1
         return false
-    }
-
-    /// All that is left of the flow are jobs with a history, and none can go. If only a person could help them, either the
-    /// same holds for the whole flow, or they are on a model that is gone meanwhile and begin again from the first.
-    private mutating func blockRetried(
-        _ state: inout FlowState, by obstacle: KeyObstacle, at now: Timestamp, into effects: inout SchedulerEffects
-    ) {
-        guard obstacle.needsPerson, let ticket = state.tickets.last else {
-            return block(&state, by: obstacle, at: now, into: &effects)
-        }
-        if case .none(let common) = choose(for: ticket, of: state, ladder: nil, at: now) {
-            return block(&state, by: common, at: now, into: &effects)
-        }
-        for ticket in state.tickets { ladders[ticket.id] = nil }
-        effects.wake(at: now)
     }
 
     /// No key takes the flow's jobs now.
