@@ -77,6 +77,7 @@ package struct ClassPolicy: Sendable {
     /// From submission until the batch should be done; orders work within the class.
     package var deadline: Interval?
     package var window: WindowRule?
+    package var budget: Budget?
     /// A ladder for every failure class: the posture's, with the class's own `on` laid over it. Never empty.
     package var ladders: [FailureClass: [LadderStep]]
 
