@@ -35,7 +35,7 @@ let package = Package(
         // Shells.
         library(
             "OffpeakStore", ["OffpeakCore", "CSQLite"],
-            resources: [.embedInCode("Migrations/m001_initial.sql")]),
+            resources: [.embedInCode("Migrations/m001_initial.sql"), .embedInCode("Migrations/m002_money.sql")]),
         library("OffpeakTransport", ["OffpeakProviders", "CCurl", "CEpoll"]),
         library("OffpeakConfiguration", ["OffpeakCore", "OffpeakProviders"]),
         library("HTTPServer", ["CEpoll"]),

@@ -93,10 +93,16 @@ package struct AttemptStart: Sendable, Equatable {
     package var reservedTokens: Int
     /// Why this key, and why not the ones before it; JSON array text `[{"key","reason"}]`, or empty.
     package var passedOver: String
+    package var bill: Billing
+    package var lane: Lane
+    /// The most that it can cost: counted as spent if its outcome is lost.
+    package var worst: Charge
+    /// The calendar day, such as 20261124, whose quotas and budgets it uses.
+    package var day: Int
 
     package init(
         job: JobID, flow: FlowID, lease: Int, key: String, model: String, started: Timestamp, reservedTokens: Int,
-        passedOver: String
+        passedOver: String, bill: Billing = .provider, lane: Lane = .sync, worst: Charge = Charge(), day: Int = 0
     ) {
         self.job = job
         self.flow = flow
@@ -106,7 +112,13 @@ package struct AttemptStart: Sendable, Equatable {
         self.started = started
         self.reservedTokens = reservedTokens
         self.passedOver = passedOver
+        self.bill = bill
+        self.lane = lane
+        self.worst = worst
+        self.day = day
     }
+
+    package var route: LedgerRoute { LedgerRoute(key: key, bill: bill, lane: lane, model: model) }
 }
 
 /// What becomes of a job after an attempt.
@@ -147,10 +159,12 @@ package struct Settlement: Sendable {
     package var reason: String
     /// The job's used attempts after this one.
     package var attemptsUsed: Int
+    /// What the ledger gets.
+    package var entry: LedgerEntry?
 
     package init(
         job: JobID, flow: FlowID, lease: Int, ended: Timestamp, outcome: AttemptOutcome, disposition: Disposition,
-        reason: String, attemptsUsed: Int
+        reason: String, attemptsUsed: Int, entry: LedgerEntry? = nil
     ) {
         self.job = job
         self.flow = flow
@@ -160,6 +174,7 @@ package struct Settlement: Sendable {
         self.disposition = disposition
         self.reason = reason
         self.attemptsUsed = attemptsUsed
+        self.entry = entry
     }
 }
 

@@ -31,6 +31,13 @@ package struct Usage: Hashable, Sendable {
             cacheWriteTokens: a.cacheWriteTokens + b.cacheWriteTokens, outputTokens: a.outputTokens + b.outputTokens,
             reasoningTokens: a.reasoningTokens + b.reasoningTokens)
     }
+
+    package static func - (a: Usage, b: Usage) -> Usage {
+        Usage(
+            inputTokens: a.inputTokens - b.inputTokens, cachedTokens: a.cachedTokens - b.cachedTokens,
+            cacheWriteTokens: a.cacheWriteTokens - b.cacheWriteTokens, outputTokens: a.outputTokens - b.outputTokens,
+            reasoningTokens: a.reasoningTokens - b.reasoningTokens)
+    }
 }
 
 /// What an answer itself says that it cost: the truth for that attempt. (OpenRouter's `usage.cost`, `is_byok` and

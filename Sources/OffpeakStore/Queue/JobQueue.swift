@@ -35,6 +35,9 @@ package protocol JobQueue: AnyObject {
     /// Attempts started at or after a moment, newest first.
     func recentAttempts(since: Timestamp) throws(StoreError) -> [RecentAttempt]
 
+    /// The ledger's sums by everything that reports tell apart, and by day.
+    func spend() throws(StoreError) -> [SpendRow]
+
     /// What keys have used on a calendar day (numbered by the caller), by key.
     func dayUse(day: Int) throws(StoreError) -> [KeyDayUse]
 
@@ -152,13 +155,33 @@ package struct OpenAttempt: Sendable, Equatable {
     package var model: String
     package var started: Timestamp
     package var reservedTokens: Int
+    package var bill: Billing
+    package var lane: Lane
+    /// The most that it can have cost.
+    package var worst: Charge
+    /// The calendar day whose quotas and budgets it uses.
+    package var day: Int
 
-    package init(ticket: JobTicket, key: String, model: String, started: Timestamp, reservedTokens: Int) {
+    package init(
+        ticket: JobTicket, key: String, model: String, started: Timestamp, reservedTokens: Int,
+        bill: Billing = .provider, lane: Lane = .sync, worst: Charge = Charge(), day: Int = 0
+    ) {
         self.ticket = ticket
         self.key = key
         self.model = model
         self.started = started
         self.reservedTokens = reservedTokens
+        self.bill = bill
+        self.lane = lane
+        self.worst = worst
+        self.day = day
+    }
+
+    /// What the ledger gets for an attempt whose outcome is lost: its worst case.
+    package var assumed: LedgerEntry {
+        LedgerEntry(
+            kind: .assumed, route: LedgerRoute(key: key, bill: bill, lane: lane, model: model), charge: worst,
+            usage: Usage(), day: day)
     }
 }
 

@@ -48,6 +48,9 @@ package final class MemoryQueue: JobQueue {
     package private(set) var holds: [FlowID: Hold] = [:]
     private var attemptIndex: [JobID: [Int: Int]] = [:]
     private var memories: [String: KeyMemory] = [:]
+    /// Entries with the attempt that they belong to, in order.
+    package private(set) var ledger: [(job: JobID, lease: Int, entry: LedgerEntry)] = []
+    private var sums = SpendSums()
     private var days: [Int: [String: KeyDayUse]] = [:]
     private var paused = Pauses()
     private var version = 1
@@ -195,9 +198,12 @@ package final class MemoryQueue: JobQueue {
                 ticket.lease = attempt.start.lease
                 return OpenAttempt(
                     ticket: ticket, key: attempt.start.key, model: attempt.start.model, started: attempt.start.started,
-                    reservedTokens: attempt.start.reservedTokens)
+                    reservedTokens: attempt.start.reservedTokens, bill: attempt.start.bill, lane: attempt.start.lane,
+                    worst: attempt.start.worst, day: attempt.start.day)
             }
     }
+
+    package func spend() -> [SpendRow] { sums.rows }
 
     package func nextDue() -> Timestamp? { due.values.min() }
 
@@ -232,6 +238,7 @@ package final class MemoryQueue: JobQueue {
             attempts[index].outcome = 1
             attempts[index].ended = settlement.ended
             attempts[index].usage = answer.usage
+            record(settlement, isLate: earlier != 0, answered: true)
             guard job.result == nil else { return nil }
             jobs[settlement.job]?.result = RecordedResult(
                 lease: settlement.lease, statusCode: answer.statusCode, requestID: answer.requestID, body: answer.body)
@@ -244,6 +251,7 @@ package final class MemoryQueue: JobQueue {
             attempts[index].outcome = outcome
             attempts[index].ended = settlement.ended
             attempts[index].usage = failure.usage
+            record(settlement, isLate: earlier != 0, answered: false)
             guard earlier == 0, holdsLease else { return nil }
             guard var (target, due) = settlement.disposition.targetAfterFailure(at: now) else {
                 preconditionFailure("a failed attempt cannot complete job \(settlement.job)")
@@ -254,6 +262,24 @@ package final class MemoryQueue: JobQueue {
             move(settlement.job, to: target, due: due)
             if target == .failed || target == .parked { jobs[settlement.job]?.failure = failure }
             return target
+        }
+    }
+
+    private func record(_ settlement: Settlement, isLate: Bool, answered: Bool) {
+        guard var entry = settlement.entry, let flow = flows[settlement.flow] else { return }
+        if isLate {
+            entry.kind = .corrected
+            for earlier in ledger where earlier.job == settlement.job && earlier.lease == settlement.lease {
+                entry.charge = entry.charge - earlier.entry.charge
+                entry.usage = entry.usage - earlier.entry.usage
+            }
+        }
+        sums.add(
+            SpendRow(
+                route: entry.route, className: flow.className, batch: flow.batch, day: entry.day,
+                attempts: isLate ? 0 : 1, answers: answered ? 1 : 0, usage: entry.usage, charge: entry.charge))
+        if entry.usage != Usage() || entry.charge != Charge() {
+            ledger.append((settlement.job, settlement.lease, entry))
         }
     }
 

@@ -70,6 +70,9 @@ extension TickWork {
         bindText(attempt, 8, settlement.reason)
         if try attempt.run() == 1 {
             changes.add(settlement.flow, answer.usage)
+            if let entry = settlement.entry {
+                try ledger.add(entry, of: settlement, answered: true, to: connection, at: now)
+            }
         } else {
             guard try recordLate(settlement, answer) else { return }
         }
@@ -93,7 +96,10 @@ extension TickWork {
         bindText(attempt, 8, settlement.reason)
         bindText(attempt, 9, answer.requestID)
         try attempt.run()
-        changes.add(settlement.flow, difference(answer.usage, earlier.usage))
+        changes.add(settlement.flow, answer.usage - earlier.usage)
+        if let entry = settlement.entry {
+            try ledger.correct(entry, of: settlement, answered: true, to: connection, at: now)
+        }
         return true
     }
 
@@ -132,6 +138,9 @@ extension TickWork {
         attempt.bind(13, failure.message)
         if try attempt.run() == 1 {
             changes.add(settlement.flow, failure.usage)
+            if let entry = settlement.entry {
+                try ledger.add(entry, of: settlement, answered: false, to: connection, at: now)
+            }
             try moveAfterFailure(settlement, failure)
         } else if outcome == .failed, let earlier = try recorded(settlement), earlier.outcome == .unknown {
             // What had been lost is known now; what became of the job then stays.
@@ -141,7 +150,10 @@ extension TickWork {
             late.bind(9, failure.code)
             late.bind(10, failure.message)
             try late.run()
-            changes.add(settlement.flow, difference(failure.usage, earlier.usage))
+            changes.add(settlement.flow, failure.usage - earlier.usage)
+            if let entry = settlement.entry {
+                try ledger.correct(entry, of: settlement, answered: false, to: connection, at: now)
+            }
         }
     }
 
@@ -199,12 +211,6 @@ extension TickWork {
 
     private func bindText(_ statement: Statement, _ index: Int32, _ text: String) {
         if text.isEmpty { statement.bindNull(index) } else { statement.bind(index, text) }
-    }
-
-    private func difference(_ new: Usage, _ old: Usage) -> Usage {
-        Usage(
-            inputTokens: new.inputTokens - old.inputTokens, cachedTokens: new.cachedTokens - old.cachedTokens,
-            outputTokens: new.outputTokens - old.outputTokens)
     }
 }
 

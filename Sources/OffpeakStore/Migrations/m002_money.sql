@@ -1,0 +1,67 @@
+-- What an attempt may cost at most, written before a byte leaves; nano-dollars. `day` is the calendar day (such as 20261124)
+-- whose quotas and budgets it uses.
+ALTER TABLE attempt ADD COLUMN bill TEXT NOT NULL DEFAULT 'provider';
+ALTER TABLE attempt ADD COLUMN lane TEXT NOT NULL DEFAULT 'sync';
+ALTER TABLE attempt ADD COLUMN day INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN worst_provider INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN worst_platform INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN worst_list INTEGER NOT NULL DEFAULT 0;
+
+-- Everything that reports tell apart. Outlives its batch.
+CREATE TABLE account (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    bill TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    model TEXT NOT NULL,
+    class TEXT NOT NULL,
+    batch INTEGER NOT NULL,
+    UNIQUE (key, bill, lane, model, class, batch)
+) STRICT;
+
+-- What each attempt cost, in nano-dollars, and used. Entries are only added: a lost answer that comes after all adds the
+-- difference. kind: 0 settled, 1 assumed (the answer was lost: the worst case), 2 corrected.
+CREATE TABLE ledger (
+    id INTEGER PRIMARY KEY,
+    account INTEGER NOT NULL REFERENCES account (id),
+    job INTEGER NOT NULL,
+    lease INTEGER NOT NULL,
+    day INTEGER NOT NULL,
+    recorded INTEGER NOT NULL,
+    kind INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),
+    input_tokens INTEGER NOT NULL,
+    cached_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    provider INTEGER NOT NULL,
+    platform INTEGER NOT NULL,
+    credit INTEGER NOT NULL,
+    list INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX ledger_of_attempt ON ledger (job, lease);
+
+CREATE TRIGGER ledger_keeps_entries BEFORE DELETE ON ledger
+BEGIN SELECT RAISE(ABORT, 'ledger entries are never deleted'); END;
+CREATE TRIGGER ledger_keeps_amounts BEFORE UPDATE ON ledger
+BEGIN SELECT RAISE(ABORT, 'ledger entries are never changed'); END;
+
+-- The ledger's sums by account and day, written in the same transaction: what budgets and quotas start from, and what
+-- reports read.
+CREATE TABLE spend (
+    account INTEGER NOT NULL REFERENCES account (id),
+    day INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    answers INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    cached_tokens INTEGER NOT NULL,
+    cache_write_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    reasoning_tokens INTEGER NOT NULL,
+    provider INTEGER NOT NULL,
+    platform INTEGER NOT NULL,
+    credit INTEGER NOT NULL,
+    list INTEGER NOT NULL,
+    PRIMARY KEY (account, day)
+) STRICT, WITHOUT ROWID;
