@@ -26,7 +26,7 @@ enum Seeds {
         let seed = try #require(Seeds.one)
         let report = Night(NightPlan.drawn(from: seed), keepsLines: true).play()
         if let problem = report.problem {
-            Issue.record("seed \(seed): \(problem)\n\(report.lines.suffix(200).joined(separator: "\n"))")
+            Issue.record("seed \(seed): \(problem)\n\(report.lines.suffix(8000).joined(separator: "\n"))")
         }
         print("\(NightPlan.drawn(from: seed))\n\(report.counts)\nended after \(report.ended) ms, trace \(report.hash)")
     }

@@ -214,6 +214,7 @@ extension Night {
             until = min(until ?? .distantFuture, run.lastRefresh + .seconds(1))
         }
         guard let until, until < .distantFuture else { return }
+        trace.note("rest", now, until.milliseconds - run.offset, (run.nextDue?.milliseconds ?? 0) - run.offset)
         wake(run, at: max(now + 1, until.milliseconds - run.offset))
     }
 
