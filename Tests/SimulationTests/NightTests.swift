@@ -17,6 +17,7 @@ enum Seeds {
             Issue.record(
                 "seed \(seed): \(problem)\nagain: OFFPEAK_SEED=\(seed) swift test --filter NightTests")
         }
+        if report.counts.unfairRefusals > 0 { print("unfair seed \(seed): \(report.counts.unfairRefusals) of \(report.counts.sends)") }
         return report
     }
 }

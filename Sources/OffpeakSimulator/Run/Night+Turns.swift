@@ -33,7 +33,7 @@ extension Night {
 
     private func jump(by distance: Int64) {
         clockOffset += distance
-        checks.clockJumped(by: distance)
+        checks.clockJumped(by: distance, to: Self.day(of: Timestamp(milliseconds: now + clockOffset)))
         trace.note("jump", now, distance)
     }
 
