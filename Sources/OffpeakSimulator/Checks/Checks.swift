@@ -87,6 +87,7 @@ struct Checks {
         waits = plan.keys.map { _ in .distantPast }
         poolWaits = plan.pools.map { _ in .distantPast }
         (lastingWaits, lastingPoolWaits) = (waits, poolWaits)
+        isLimitKept = plan.hasExactTokens && isWayShort
     }
 
     /// Notes what is wrong; the first one counts.
