@@ -66,7 +66,9 @@ extension CommandContext {
     /// A text file's content.
     func text(of path: String, what: String) throws(CommandFailure) -> String {
         guard let data = FileManager.default.contents(atPath: path) else {
-            throw CommandFailure(.userError, code: "no_file", "the \(what) \(path) does not exist or cannot be read")
+            throw CommandFailure(
+                .userError, code: "no_file", "the \(what) \(path) does not exist or cannot be read",
+                hint: "give the path of a JSON5 file")
         }
         guard let text = String(data: data, encoding: .utf8) else {
             throw CommandFailure(.userError, code: "encoding", "the \(what) \(path) is not UTF-8 text")

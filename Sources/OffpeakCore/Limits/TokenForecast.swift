@@ -60,7 +60,10 @@ package struct TokenForecast: Sendable {
         if count == 0 {
             output = answer
         } else {
-            inputDeviation += (abs(input - line(at: bodyBytes)) * 16 - inputDeviation) / 16
+            // Through bodies of one size goes no line yet: what another size then uses is no deviation from it.
+            if count * sumXX != sumX * sumX || count * x == sumX {
+                inputDeviation += (abs(input - line(at: bodyBytes)) * 16 - inputDeviation) / 16
+            }
             let step = Int(min(count + 1, 32))
             outputDeviation += (abs(answer - output) - outputDeviation) / step
             output += (answer - output) / step

@@ -60,7 +60,7 @@ package struct JobLadder: Sendable {
                 modelIndex = next
                 avoided = [:]
                 return (.nextModel, "\(failure.failureClass.rawValue): the next model of the chain takes it")
-            case .defer where mayTryAgain || world.isKeyUnwell:
+            case .defer where mayTryAgain:
                 startOver()
                 let until = max(world.recovery, now + (failure.retryAfter ?? .zero))
                 return (.defer(until: until), "\(failure.failureClass.rawValue): waits until the key can serve again")

@@ -81,6 +81,12 @@ struct AccountBook {
         tokens?.age(by: length)
     }
 
+    /// What was sent on days that have not come yet, by a clock that was ahead, is no part of them when they do come.
+    mutating func forgetDays(after day: Int) {
+        dayRequests = dayRequests.filter { $0.key <= day }
+        dayTokens = dayTokens.filter { $0.key <= day }
+    }
+
     /// A new process has nothing in flight.
     mutating func restart() {
         for i in places.indices { places[i].isInFlight = false }

@@ -76,11 +76,11 @@ extension Checks {
         }
         if var places = record.places {
             let (own, problem) = sentBooks[places.key].add(tokens: tokens(places), at: now, day: 0)
-            if let problem, areCommitsFast { fail(problem) }
+            if let problem, isStoreQuick { fail(problem) }
             places.ownSent = own
             if let pool = poolOfKey[places.key] {
                 let (place, problem) = poolSentBooks[pool].add(tokens: tokens(places), at: now, day: 0)
-                if let problem, areCommitsFast { fail(problem) }
+                if let problem, isStoreQuick { fail(problem) }
                 places.poolSent = place
             }
             record.places = places
@@ -93,10 +93,18 @@ extension Checks {
         books[places.key].tokens(at: places.own)
     }
 
-    /// A transaction that takes longer than the limiter allows for the way makes sends bunch up on the wire.
-    private var areCommitsFast: Bool {
-        plan.run.commit.upperBound + plan.run.reply.upperBound + plan.run.turn.upperBound < 400
-            && plan.run.commitFails == 0 && !plan.acts.contains { if case .diskFails = $0.kind { true } else { false } }
+    /// From the decision to the wire it never takes longer than the limiter allows for the whole way. Where it may, sends
+    /// bunch up there, and more of them leave in a minute than were decided on in one.
+    var isStoreQuick: Bool { storeDelay < AccountLimiter.wayThere.milliseconds }
+
+    /// The same up to the server.
+    var isWayShort: Bool { storeDelay + plan.network.delay.upperBound < AccountLimiter.wayThere.milliseconds }
+
+    private var storeDelay: Int64 {
+        if plan.run.commitFails > 0 { return .max / 2 }
+        for act in plan.acts { if case .diskFails = act.kind { return .max / 2 } }
+        // A decision may wait for the transaction before its own.
+        return 2 * (plan.run.commit.upperBound + plan.run.reply.upperBound + plan.run.turn.upperBound)
     }
 
     /// By the servers' ledger: once, and once more for each failure and each outcome that was lost.
@@ -128,7 +136,6 @@ extension Checks {
         case .refused, .invalidRequest: end(request.job, requests: nil, tokens: 0)
         default: end(request.job, requests: nil, tokens: nil)
         }
-        if failure.failureClass == .timedOut || failure.failureClass == .unknownOutcome { isLimitKept = false }
     }
 
     /// What a token limit holds against an answered request; nil: what was reserved.

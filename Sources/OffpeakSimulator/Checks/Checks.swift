@@ -87,6 +87,7 @@ struct Checks {
         waits = plan.keys.map { _ in .distantPast }
         poolWaits = plan.pools.map { _ in .distantPast }
         (lastingWaits, lastingPoolWaits) = (waits, poolWaits)
+        isLimitKept = plan.hasExactTokens && isWayShort
     }
 
     /// Notes what is wrong; the first one counts.
@@ -141,7 +142,9 @@ struct Checks {
 
     /// A clock put forward while nothing runs makes the past seem longer ago, and nobody can tell. Put back, it must not
     /// make anything forgotten.
-    mutating func clockJumped(by distance: Int64) {
+    mutating func clockJumped(by distance: Int64, to day: Int) {
+        for i in books.indices { books[i].forgetDays(after: day) }
+        for i in poolBooks.indices { poolBooks[i].forgetDays(after: day) }
         if distance > 0 {
             for i in books.indices {
                 books[i].age(by: distance)

@@ -124,6 +124,10 @@ extension NightPlan {
                 }
             }
             if chance.percent(25) { drawLadders(&policy, &chance) }
+            // Classes that no key may serve are worth a look, but not many.
+            if chance.percent(85), !keys.contains(where: { Checks.mayServe($0, policy) }) {
+                (policy.keyOnly, policy.requireTags, policy.keyExclude) = (policy.isClosed ? names : [], [], [])
+            }
             var plan = ClassPlan(policy)
             if chance.percent(25) { plan.window = drawWindow(&chance) }
             classes.append(plan)

@@ -60,7 +60,7 @@ extension Night {
             let accounts = servers.accountsOfKey[request.key]
             if accounts.allSatisfy({ servers.accounts[$0].plan.isAsStated }) && checks.isLimitKept {
                 counts.unfairRefusals += 1
-                trace.note("unfair", now, request.job, Int64(request.key))
+                checks.fail("\(plan.keys[request.key].name) was refused for a limit that was stated exactly")
             }
         case .concurrency: counts.concurrencyRefusals += 1
         }

@@ -33,7 +33,7 @@ extension Night {
 
     private func jump(by distance: Int64) {
         clockOffset += distance
-        checks.clockJumped(by: distance)
+        checks.clockJumped(by: distance, to: Self.day(of: Timestamp(milliseconds: now + clockOffset)))
         trace.note("jump", now, distance)
     }
 
@@ -214,6 +214,7 @@ extension Night {
             until = min(until ?? .distantFuture, run.lastRefresh + .seconds(1))
         }
         guard let until, until < .distantFuture else { return }
+        trace.note("rest", now, until.milliseconds - run.offset, (run.nextDue?.milliseconds ?? 0) - run.offset)
         wake(run, at: max(now + 1, until.milliseconds - run.offset))
     }
 

@@ -12,12 +12,15 @@ package enum RunRecovery {
         let memories = try queue.keyMemories()
         let longest = memories.compactMap(\.learnedWindow).max() ?? .zero
         let since = now - min(longestMemory, max(.seconds(61), longest + .seconds(1)))
-        for attempt in try queue.recentAttempts(since: since).reversed() {
-            let counted = attempt.ended.map { min($0, attempt.started + AccountLimiter.wayThere) }
+        // A clock that was put back leaves attempts in the future; they cannot have been sent after now.
+        let latest = now + AccountLimiter.wayThere
+        let counted = try queue.recentAttempts(since: since).reversed().map { attempt in
+            let arrived = attempt.started + AccountLimiter.wayThere
+            return (attempt: attempt, at: min(attempt.ended.map { min($0, arrived) } ?? arrived, latest))
+        }
+        for (attempt, at) in counted.sorted(by: { $0.at < $1.at }) {
             let used = attempt.isUnknown ? nil : attempt.usedTokens.flatMap { $0 > 0 ? $0 : nil }
-            scheduler.recall(
-                key: attempt.key, countedAt: counted ?? attempt.started + AccountLimiter.wayThere,
-                tokens: used ?? attempt.reservedTokens)
+            scheduler.recall(key: attempt.key, countedAt: at, tokens: used ?? attempt.reservedTokens)
         }
         for memory in memories { scheduler.recall(memory, at: now) }
         var used: [String: (requests: Int, tokens: Int)] = [:]

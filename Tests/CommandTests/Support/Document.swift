@@ -83,7 +83,7 @@ struct Document: CustomStringConvertible {
 }
 
 /// What a member of a document must be.
-indirect enum Shape {
+indirect enum Shape: Sendable {
     case text
     case time
     case int

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Synchronization
 import Testing
 
 /// What a command left behind.
@@ -21,6 +22,8 @@ final class Workplace: Sendable {
     let path: String
     /// What the program's environment has besides the usual.
     let environment: [String: String]
+    /// The providers of this place, which end with it.
+    let providers = Mutex<[Provider]>([])
 
     /// In memory where possible: these tests are about what a user sees, and syncs to a shared disk only make them slow.
     init(environment: [String: String] = [:], under parent: String? = nil) throws {

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Synchronization
 import Testing
 
 /// A rehearsed provider in a process of its own, and what it saw.
@@ -100,6 +101,7 @@ extension Workplace {
         let place = try Workplace(environment: ["TEST_KEY_ONE": "test-key-one", "TEST_KEY_TWO": "test-key-two"])
         let provider =
             if let profile { try await Provider(profile, in: place) } else { try await Provider(in: place) }
+        place.providers.withLock { $0.append(provider) }
         try place.configure(provider, limits: limits, classes: classes, more: keys)
         return (place, provider)
     }
