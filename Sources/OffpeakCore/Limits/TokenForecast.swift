@@ -25,7 +25,7 @@ package struct TokenForecast: Sendable {
 
     /// Tokens that a job will probably use, input and output together.
     package func tokens(bodyBytes: Int, maxOutputTokens: Int?, endpoint: Endpoint) -> Int {
-        input(bodyBytes: bodyBytes) + expectedOutput(maxOutputTokens: maxOutputTokens, endpoint: endpoint)
+        input(bodyBytes: bodyBytes) + output(maxOutputTokens: maxOutputTokens, endpoint: endpoint)
     }
 
     /// Input tokens, never less than one.
@@ -44,7 +44,8 @@ package struct TokenForecast: Sendable {
         return Int(min(max(guess, 0), Int128(Self.mostTokens)))
     }
 
-    private func expectedOutput(maxOutputTokens: Int?, endpoint: Endpoint) -> Int {
+    /// Output tokens that an answer will probably have.
+    package func output(maxOutputTokens: Int?, endpoint: Endpoint) -> Int {
         if endpoint == .embeddings { return 0 }
         let most = min(maxOutputTokens ?? Self.mostTokens, Self.mostTokens)
         guard count > 0 else { return maxOutputTokens == nil ? Self.blindOutput : most }

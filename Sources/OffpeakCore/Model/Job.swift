@@ -38,10 +38,12 @@ package struct Flow: Sendable, Equatable {
     package var deadline: Timestamp?
     /// A person paused the batch.
     package var paused: Bool
+    /// Jobs that wait, ready or scheduled, when this was read.
+    package var waiting: Int
 
     package init(
         id: FlowID, batch: BatchID, className: String, model: String, endpoint: Endpoint, priority: Int? = nil,
-        deadline: Timestamp? = nil, paused: Bool = false
+        deadline: Timestamp? = nil, paused: Bool = false, waiting: Int = 0
     ) {
         self.id = id
         self.batch = batch
@@ -51,6 +53,7 @@ package struct Flow: Sendable, Equatable {
         self.priority = priority
         self.deadline = deadline
         self.paused = paused
+        self.waiting = waiting
     }
 }
 
@@ -127,6 +130,8 @@ package enum Disposition: Sendable, Equatable {
     /// Again on the same route, not before the moment.
     case retry(at: Timestamp)
     case nextKey
+    /// A platform's shared capacity takes it.
+    case shared
     case nextModel
     /// Wait for a moment, without using up an attempt.
     case `defer`(until: Timestamp)
@@ -139,6 +144,7 @@ package enum Disposition: Sendable, Equatable {
         case .complete: "complete"
         case .retry: "retry"
         case .nextKey: "next-key"
+        case .shared: "shared"
         case .nextModel: "next-model"
         case .defer: "defer"
         case .park: "park"

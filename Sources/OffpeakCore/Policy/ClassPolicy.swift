@@ -9,7 +9,7 @@ package enum LadderStep: String, CaseIterable, Sendable {
     case retry
     /// Another key of the class that has not failed this job yet.
     case nextKey = "next-key"
-    /// A platform-billed key. Not in effect yet: skipped.
+    /// A platform's shared capacity, if the class may use it.
     case shared
     /// The next model of the class's fallback chain.
     case nextModel = "next-model"
@@ -116,8 +116,8 @@ package struct ClassPolicy: Sendable {
         if !keyOnly.isEmpty && !keyOnly.contains(key.name) { return false }
         if keyExclude.contains(key.name) { return false }
         if !requireTags.allSatisfy({ key.tags.contains($0) }) { return false }
-        // Platform-billed capacity arrives with money; until then nothing may be sent through it.
-        return key.billing != .platform
+        // A platform's shared capacity is nobody's own key: a closed class never uses it, whatever else is configured.
+        return key.billing != .platform || (shared != .never && !isClosed)
     }
 }
 

@@ -6,12 +6,17 @@ package struct Scheduler: Sendable {
     var keys: [KeyState]
     var pools: [AccountLimiter]
     let poolNames: [String]
+    /// What pools may use per period, and have used.
+    var poolQuotas: [(quota: Quota, use: PeriodUse)?]
+    let prices: PriceBook
     var classes: [ClassState]
     var flows: [FlowID: FlowState] = [:]
     var flights: [JobID: Flight] = [:]
     var ladders: [JobID: JobLadder] = [:]
     var isDraining = false
     var dayEnds = Timestamp.distantFuture
+    /// The present calendar day's number, such as 20261124.
+    var day = 0
     /// Fair queueing: how far classes of a priority have been served, by the one that was served last.
     var level: [Int: Int] = [:]
     var generator: SeededGenerator
@@ -23,8 +28,10 @@ package struct Scheduler: Sendable {
     /// names; that a class admits a key is checked again here, whatever the caller says.
     package init(
         keys: [KeyDescriptor], pools: [PoolDescriptor], classes: [(policy: ClassPolicy, keys: [String])],
-        refreshableKeys: Set<String> = [], seed: UInt64
+        prices: PriceBook = PriceBook(), refreshableKeys: Set<String> = [], seed: UInt64
     ) {
+        self.prices = prices
+        poolQuotas = pools.map { pool in pool.quota.map { ($0, PeriodUse($0.per)) } }
         poolNames = pools.map(\.name)
         self.pools = pools.map {
             AccountLimiter(limits: $0.limits, limitModel: .sliding, isPool: true, isCareful: false)
@@ -45,7 +52,11 @@ package struct Scheduler: Sendable {
             let candidates = entry.keys.compactMap { name in
                 keys.firstIndex { $0.name == name && $0.enabled && entry.policy.admits($0) }
             }
-            return ClassState(policy: entry.policy, candidates: candidates)
+            let shared = candidates.filter { keys[$0].billing == .platform }
+            var state = ClassState(
+                policy: entry.policy, candidates: candidates.filter { !shared.contains($0) } + shared)
+            state.budget = entry.policy.budget.map { BudgetAccount($0) }
+            return state
         }
         generator = SeededGenerator(seed: seed)
     }
@@ -64,6 +75,7 @@ package struct Scheduler: Sendable {
                 classes[i].windowTurns = until
             }
         case .dayStarted(let used, let ends): startDay(used, ends: ends)
+        case .periodsTurned(let number, let calendar): turnPeriods(day: number, calendar)
         case .pausesChanged(let pausedClasses, let pausedKeys):
             for i in classes.indices { classes[i].isPaused = pausedClasses.contains(classes[i].policy.name) }
             for i in keys.indices { keys[i].isPaused = pausedKeys.contains(keys[i].name) }
@@ -89,6 +101,7 @@ package struct Scheduler: Sendable {
             let chain = classes[classIndex].policy.models[flow.model] ?? [flow.model]
             var state = flows[flow.id] ?? FlowState(flow: flow, classIndex: classIndex, chain: chain)
             state.flow = flow
+            state.startedSinceRead = 0
             // What was read of the jobs may be old.
             if foreign { state.mayHaveMore = true }
             kept[flow.id] = state
@@ -133,6 +146,7 @@ package struct Scheduler: Sendable {
                 flight.poolSequence, tokens: flight.reserved, tokensThrough: flight.poolTokensThrough)
         }
         effects.countDay(keys[flight.key].name, requests: -1, tokens: -flight.reserved)
+        releaseSpend(flight)
         keys[flight.key].breaker.inconclusive()
     }
 

@@ -14,6 +14,9 @@ package enum SchedulerEvent: Sendable {
     case windowChanged(className: String, isOpen: Bool, until: Timestamp)
     /// A calendar day: what each key used so far in it, and when it ends.
     case dayStarted(used: [String: (requests: Int, tokens: Int)], ends: Timestamp)
+    /// The calendar in the configured zone: the present day's number, such as 20261124, and when the present day, week
+    /// and month end.
+    case periodsTurned(day: Int, PeriodEnds)
     /// What people have paused.
     case pausesChanged(classes: Set<String>, keys: Set<String>)
     /// A new secret was loaded for a key.
@@ -37,6 +40,8 @@ package struct SchedulerEffects: Sendable {
     package var holds: [(flow: FlowID, hold: Hold?)] = []
     /// Flows that no key can serve until a person acts: all their waiting jobs are parked, with this failure.
     package var parkings: [(flow: FlowID, failure: Failure)] = []
+    /// Flows whose waiting jobs all end as failed, with this failure.
+    package var failings: [(flow: FlowID, failure: Failure)] = []
     package var memories: [KeyMemory] = []
     /// What to add to the keys' calendar-day counts.
     package var dayUse: [String: (requests: Int, tokens: Int)] = [:]

@@ -1,0 +1,45 @@
+extension Scheduler {
+    /// Why a job should wait for a cheaper key than the best that has room: because there is one that only its pace holds
+    /// back, and it will get through the work before the deadline. Nil when the job may go now.
+    mutating func savings(
+        over best: RouteOffer, among offers: [RouteOffer], of state: FlowState, at now: Timestamp
+    ) -> KeyObstacle? {
+        let cheaper = offers.filter { $0.obstacle?.isPace == true && $0.goesBefore(best, by: .cost) }
+        guard !cheaper.isEmpty else { return nil }
+        if let deadline = state.flow.deadline {
+            let capacity = cheaper.reduce(0) { sum, offer in
+                sum + self.capacity(of: offer, until: deadline, of: state, at: now)
+            }
+            if work(due: deadline, with: state) > capacity { return nil }
+        }
+        return KeyObstacle(
+            reason: "key \(keys[cheaper[0].key].name) is cheaper and has room in time",
+            until: cheaper.compactMap { $0.obstacle?.until }.min(), isWithheld: true)
+    }
+
+    /// Jobs of the flow's class that are due by its deadline and have not been sent.
+    private func work(due deadline: Timestamp, with state: FlowState) -> Int {
+        classes[state.classIndex].flows.reduce(state.unsent) { sum, id in
+            guard id != state.flow.id, let other = flows[id], (other.flow.deadline ?? .distantFuture) <= deadline else {
+                return sum
+            }
+            return sum + other.unsent
+        }
+    }
+
+    /// How many of a flow's jobs a key can still take so that they are answered by a moment.
+    private func capacity(
+        of offer: RouteOffer, until deadline: Timestamp, of state: FlowState, at now: Timestamp
+    ) -> Int {
+        let key = keys[offer.key]
+        let latency = Interval.milliseconds(Int64(key.latency / 1_000))
+        var end = deadline - latency
+        if let ends = key.descriptor.validUntil { end = min(end, ends) }
+        let time = Int((end - now).milliseconds)
+        guard time > 0 else { return 0 }
+        let pool = key.pool.map { pools[$0] }
+        var jobs = key.limiter.capacity(in: time, tokens: offer.tokens, latency: latency)
+        if let pool { jobs = min(jobs, pool.capacity(in: time, tokens: offer.tokens, latency: latency)) }
+        return jobs
+    }
+}
