@@ -37,7 +37,7 @@ let package = Package(
             "OffpeakStore", ["OffpeakCore", "CSQLite"],
             resources: [.embedInCode("Migrations/m001_initial.sql"), .embedInCode("Migrations/m002_money.sql")]),
         library("OffpeakTransport", ["OffpeakProviders", "CCurl", "CEpoll"]),
-        library("OffpeakConfiguration", ["OffpeakCore", "OffpeakProviders"]),
+        library("OffpeakConfiguration", ["OffpeakCore", "JSONLines", "OffpeakProviders"]),
         library("HTTPServer", ["CEpoll"]),
         library("OffpeakRehearsal", ["HTTPServer", "JSONLines", "OffpeakConfiguration", "OffpeakCore"]),
         library(

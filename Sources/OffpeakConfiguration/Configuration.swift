@@ -20,6 +20,8 @@ package struct Configuration: Sendable {
     package var secrets: [String: SecretSource]
     /// The file's classes; then the built-in class `default`, unless the file has its own.
     package var classes: [ClassPolicy]
+    /// What every model costs on every key, as far as it is known.
+    package var priceBook: PriceBook
     /// What is worth knowing and stops nothing: fields that are not in effect yet, pools that no key uses.
     package var notices: [Problem]
     /// The line of each key's secret, for findings about it.

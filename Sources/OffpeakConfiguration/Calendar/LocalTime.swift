@@ -56,6 +56,23 @@ struct LocalTime {
     /// 1 = Monday … 7 = Sunday; 1970-01-01 was a Thursday.
     static func weekday(ofDay day: Int64) -> Int { Int(((day + 3) % 7 + 7) % 7) + 1 }
 
+    /// The day of a date written `2027-01-31`, counted from 1970-01-01; nil when it is no date from 1970 to 9999.
+    static func day(ofDate text: String) -> Int64? {
+        let parts = text.split(separator: "-", omittingEmptySubsequences: false)
+        let isDate =
+            parts.map(\.utf8.count) == [4, 2, 2]
+            && parts.allSatisfy { $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }
+        guard isDate, let year = Int64(parts[0]), let month = Int64(parts[1]), let date = Int64(parts[2]) else {
+            return nil
+        }
+        let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
+        let lengths: [Int64] = [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+        guard year >= 1970, (1...12).contains(month), (1...lengths[Int(month - 1)]).contains(date) else { return nil }
+        let before = year - 1
+        let years = (before * 365 + before / 4 - before / 100 + before / 400) - 719_162
+        return years + lengths[..<Int(month - 1)].reduce(0, +) + date - 1
+    }
+
     static func floor(_ a: Int64, _ b: Int64) -> Int64 { a >= 0 ? a / b : -((b - 1 - a) / b) }
 
     private static func timestamp(_ second: Int64) -> Timestamp { Timestamp(milliseconds: second * 1_000) }

@@ -3,10 +3,11 @@ import OffpeakCore
 /// What can only be judged once everything is read: whether the parts fit together.
 struct CrossReferences {
     let configuration: Configuration
+    let keys: [ReadKey]
     let classes: [ReadClass]
     let fields: FieldReader
 
-    private var findings: Findings { fields.findings }
+    var findings: Findings { fields.findings }
 
     func check() {
         unusedPools()
@@ -14,9 +15,11 @@ struct CrossReferences {
             neverUsedKeys(of: read)
             admission(of: read)
             chains(of: read)
+            budget(of: read)
         }
+        terms()
         guard classes.isEmpty, let policy = configuration.classes.first, !configuration.keys.isEmpty else { return }
-        let serving = configuration.keys(for: policy)
+        let serving = configuration.keysAndShared(for: policy)
         if serving.isEmpty {
             fields.problem("keys", "no key can serve anything: \(whyNot(policy))")
         } else if !serving.contains(where: \.enabled) {
@@ -54,7 +57,7 @@ struct CrossReferences {
                     hint: "add keys: { only: [\"\(configuration.keys[0].name)\"] } or require_tags: [\"…\"]"))
             return
         }
-        let serving = configuration.keys(for: policy)
+        let serving = configuration.keysAndShared(for: policy)
         if serving.isEmpty {
             findings.problem(
                 .init(path: at.path, line: at.line, message: "no key may serve this class: \(whyNot(policy))"))
@@ -72,7 +75,7 @@ struct CrossReferences {
 
     private func chains(of read: ReadClass) {
         guard !read.isUncertain, !read.policy.models.isEmpty else { return }
-        let keys = configuration.keys(for: read.policy)
+        let keys = configuration.keysAndShared(for: read.policy)
         for (name, chain) in read.policy.models.sorted(by: { $0.key < $1.key }) {
             for model in chain where !keys.contains(where: { $0.models.providerModel(for: model) != nil }) {
                 let path = FieldReader.path(read.fields.path(to: "models"), name)
@@ -86,15 +89,23 @@ struct CrossReferences {
 }
 
 extension ClassPolicy {
+    /// Whether a key is shared capacity that the class may use: platform-billed, and else admitted as any other.
+    func mayShare(_ key: KeyDescriptor) -> Bool {
+        guard key.billing == .platform, shared != .never, !isClosed else { return false }
+        var own = key
+        own.billing = .provider
+        return admits(own)
+    }
+
     /// Why the class never uses a key; nil when it does. The words beside `admits`, which decides.
     func reasonAgainst(_ key: KeyDescriptor) -> String? {
-        if admits(key) { return nil }
+        if admits(key) || mayShare(key) { return nil }
         if !keyOnly.isEmpty && !keyOnly.contains(key.name) { return "is not in keys.only" }
         if keyExclude.contains(key.name) { return "is in keys.exclude" }
         if let tag = requireTags.first(where: { !key.tags.contains($0) }) {
             return "does not have the tag \(Spelling.shown(tag))"
         }
-        if key.billing == .platform { return "is platform-billed, which is not in effect yet" }
+        if key.billing == .platform { return "is platform-billed, and the class's `shared` is \"\(shared.rawValue)\"" }
         return "is not among the keys that a \(posture.rawValue) class may use"
     }
 }

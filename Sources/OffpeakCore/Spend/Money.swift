@@ -35,6 +35,12 @@ extension Money {
         nanodollars = scaled
     }
 
+    /// The same, but what is finer than a nano-dollar is rounded up to the next one.
+    package init?(roundingUpDollars text: some StringProtocol) {
+        guard let scaled = DecimalNumber(text, roundingUp: true)?.scaled(by: 9, roundingUp: true) else { return nil }
+        nanodollars = scaled
+    }
+
     /// US dollars as a decimal number: with two decimals, or as many as it takes, up to nine: `0.00`, `12.50`, `0.000125`.
     package var text: String {
         let magnitude = nanodollars.magnitude
@@ -53,8 +59,9 @@ package struct DecimalNumber: Sendable, Equatable {
     /// The power of ten that they are multiplied by.
     private var exponent: Int
 
-    /// Nil for anything that is no decimal number, or has more than 18 significant digits.
-    package init?(_ text: some StringProtocol) {
+    /// Nil for anything that is no decimal number, or has more than 18 significant digits. `roundingUp` takes longer
+    /// ones too and makes them the next greater number of so many digits.
+    package init?(_ text: some StringProtocol, roundingUp: Bool = false) {
         var rest = Array(text.utf8)[...]
         var isNegative = false
         if let sign = rest.first, sign == UInt8(ascii: "-") || sign == UInt8(ascii: "+") {
@@ -65,14 +72,19 @@ package struct DecimalNumber: Sendable, Equatable {
         var power = 0
         var seen = 0
         var isFraction = false
+        var isCut = false
         while let byte = rest.first {
             if byte == UInt8(ascii: "."), !isFraction {
                 isFraction = true
             } else if byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") {
-                guard value < 100_000_000_000_000_000 else { return nil }
-                value = value * 10 + Int64(byte - UInt8(ascii: "0"))
                 seen += 1
-                if isFraction { power -= 1 }
+                if value < 100_000_000_000_000_000 {
+                    value = value * 10 + Int64(byte - UInt8(ascii: "0"))
+                    if isFraction { power -= 1 }
+                } else {
+                    if byte != UInt8(ascii: "0") { isCut = true }
+                    if !isFraction { power += 1 }
+                }
             } else {
                 break
             }
@@ -86,7 +98,8 @@ package struct DecimalNumber: Sendable, Equatable {
             power += shift
             rest = []
         }
-        guard rest.isEmpty else { return nil }
+        guard rest.isEmpty, !isCut || roundingUp else { return nil }
+        if isCut && !isNegative { value += 1 }
         while value != 0, value % 10 == 0 {
             value /= 10
             power += 1
@@ -94,10 +107,16 @@ package struct DecimalNumber: Sendable, Equatable {
         (digits, exponent) = (isNegative ? -value : value, value == 0 ? 0 : power)
     }
 
-    /// The number times ten to a power, if that is a whole number that fits.
-    package func scaled(by power: Int) -> Int64? {
+    /// The number times ten to a power, if that is a whole number that fits. `roundingUp` makes of any other the next
+    /// greater whole number.
+    package func scaled(by power: Int, roundingUp: Bool = false) -> Int64? {
         var value = digits
-        guard exponent + power >= 0 else { return nil }
+        guard exponent + power >= 0 else {
+            guard roundingUp else { return nil }
+            var divisor: Int128 = 1
+            for _ in 0..<min(19, -(exponent + power)) { divisor *= 10 }
+            return Int64(Money.roundedUp(Int128(value), divisor))
+        }
         for _ in 0..<(exponent + power) {
             let (product, overflow) = value.multipliedReportingOverflow(by: 10)
             if overflow { return nil }

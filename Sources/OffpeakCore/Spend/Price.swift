@@ -56,10 +56,10 @@ package struct TokenRates: Hashable, Sendable {
         return Money(nanodollars: Int64(clamping: Money.roundedUp(exact, 1_000_000)))
     }
 
-    /// Every rate times so many thousandths, rounded up.
-    package func scaled(thousandths: Int) -> TokenRates {
+    /// Every rate times so many millionths, rounded up.
+    package func scaled(millionths: Int) -> TokenRates {
         func scale(_ rate: TokenRate) -> TokenRate {
-            TokenRate(Money.roundedUp(Int128(rate) * Int128(thousandths), 1_000))
+            TokenRate(Money.roundedUp(Int128(rate) * Int128(millionths), 1_000_000))
         }
         return TokenRates(
             input: scale(input), cachedInput: cachedInput.map(scale), cacheWrite: cacheWrite.map(scale),
@@ -73,11 +73,17 @@ package struct ModelPrice: Hashable, Sendable {
     package struct LongContext: Hashable, Sendable {
         package var above: Int
         package var rates: TokenRates
+        /// Rates in other lanes than `sync`; a lane that is not here costs as `sync` at this length, which is never
+        /// less than it really costs.
+        package var lanes: [Lane: TokenRates]
 
-        package init(above: Int, rates: TokenRates) {
+        package init(above: Int, rates: TokenRates, lanes: [Lane: TokenRates] = [:]) {
             self.above = above
             self.rates = rates
+            self.lanes = lanes
         }
+
+        func rates(_ lane: Lane) -> TokenRates { lanes[lane] ?? rates }
     }
 
     package var rates: TokenRates
@@ -103,8 +109,7 @@ package struct ModelPrice: Hashable, Sendable {
 
     /// The rates for a request with so many input tokens.
     package func rates(inputTokens: Int, lane: Lane) -> TokenRates {
-        if lane != .sync, let own = lanes[lane] { return own }
-        return longContext.last { inputTokens > $0.above }?.rates ?? rates
+        longContext.last { inputTokens > $0.above }?.rates(lane) ?? lanes[lane] ?? rates
     }
 
     /// What a usage costs.
@@ -115,20 +120,22 @@ package struct ModelPrice: Hashable, Sendable {
     /// The most that a request with at most so many tokens can cost: at the dearest tier that it may reach.
     package func worstCost(inputTokens: Int, outputTokens: Int, lane: Lane) -> Money {
         var worst = rates(inputTokens: 0, lane: lane).worstCost(inputTokens: inputTokens, outputTokens: outputTokens)
-        for tier in longContext where inputTokens > tier.above && (lane == .sync || lanes[lane] == nil) {
-            worst = max(worst, tier.rates.worstCost(inputTokens: inputTokens, outputTokens: outputTokens))
+        for tier in longContext where inputTokens > tier.above {
+            worst = max(worst, tier.rates(lane).worstCost(inputTokens: inputTokens, outputTokens: outputTokens))
         }
         return worst
     }
 
-    /// Negotiated terms: every rate times so many thousandths.
-    package func scaled(thousandths: Int) -> ModelPrice {
+    /// Negotiated terms: every rate times so many millionths.
+    package func scaled(millionths: Int) -> ModelPrice {
         var price = self
-        price.rates = rates.scaled(thousandths: thousandths)
-        for i in price.longContext.indices {
-            price.longContext[i].rates = longContext[i].rates.scaled(thousandths: thousandths)
+        price.rates = rates.scaled(millionths: millionths)
+        price.lanes = lanes.mapValues { $0.scaled(millionths: millionths) }
+        price.longContext = longContext.map { tier in
+            LongContext(
+                above: tier.above, rates: tier.rates.scaled(millionths: millionths),
+                lanes: tier.lanes.mapValues { $0.scaled(millionths: millionths) })
         }
-        price.lanes = lanes.mapValues { $0.scaled(thousandths: thousandths) }
         return price
     }
 }
