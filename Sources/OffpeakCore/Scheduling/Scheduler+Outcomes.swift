@@ -197,7 +197,8 @@ extension Scheduler {
             && (keys[flight.key].isAwaitingSecret || flight.sent < keys[flight.key].secretSince)
         {
             return conclude(
-                flight, failure, .retry(at: now), "key_rejected: waits for the key's new secret", before, entry, at: now,
+                flight, failure, .retry(at: now), "key_rejected: waits for the key's new secret", before, entry,
+                at: now,
                 into: &effects)
         }
         let policy = classes[state.classIndex].policy
@@ -244,7 +245,9 @@ extension Scheduler {
     ) -> Bool {
         guard index < state.chain.count else { return false }
         return classes[state.classIndex].candidates.contains { key in
-            guard key != excluded, keys[key].isShared == shared, (ladder.avoided[key] ?? .distantPast) <= now else { return false }
+            guard key != excluded, keys[key].isShared == shared, (ladder.avoided[key] ?? .distantPast) <= now else {
+                return false
+            }
             guard let model = keys[key].descriptor.models.providerModel(for: state.chain[index]) else { return false }
             if keys[key].missingModels[model] != nil || keys[key].isPaused { return false }
             switch keys[key].health {

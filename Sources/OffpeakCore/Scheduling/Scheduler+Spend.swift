@@ -114,13 +114,15 @@ extension Scheduler {
     private func budgetObstacle(_ worst: Money, of state: FlowState) -> KeyObstacle? {
         guard let account = classes[state.classIndex].budget else { return nil }
         let budget = account.budget
-        let name = "the budget of \(budget.limit.text) USD per \(budget.per.rawValue) of class "
+        let name =
+            "the budget of \(budget.limit.text) USD per \(budget.per.rawValue) of class "
             + classes[state.classIndex].policy.name
         switch account.fit(worst, batch: state.flow.batch) {
         case .fits: return nil
         case .later: return KeyObstacle(reason: "\(name) is used up if all that is in flight costs its most")
         case .used, .never:
-            let reason = "\(name) is used up: \(account.used(batch: state.flow.batch).text) USD are spent, and one more "
+            let reason =
+                "\(name) is used up: \(account.used(batch: state.flow.batch).text) USD are spent, and one more "
                 + "job may cost up to \(worst.text) USD"
             let failure = Failure(.quotaExhausted, code: "budget_exhausted", message: reason, judged: false)
             switch budget.then {
@@ -218,18 +220,19 @@ extension Scheduler {
 
     // MARK: Calendar and restarts
 
-    /// The calendar as it stands: the present day's number, and when day, week and month end.
-    mutating func turnPeriods(day number: Int, _ calendar: PeriodEnds) {
-        day = number
-        for i in keys.indices { keys[i].account.turn(calendar) }
-        for p in poolQuotas.indices { poolQuotas[p]?.use.turn(calendar) }
-        for i in classes.indices { classes[i].budget?.turn(calendar) }
+    mutating func turnPeriods(_ position: CalendarPosition) {
+        day = position.day
+        for i in keys.indices { keys[i].account.turn(position.ends) }
+        for p in poolQuotas.indices { poolQuotas[p]?.use.turn(position.ends) }
+        for i in classes.indices { classes[i].budget?.turn(position.ends) }
     }
 
-    /// What the ledger has: call once, after the calendar is known. `began` are the numbers of the first days of the
-    /// present day, week and month.
-    package mutating func recall(_ rows: [SpendRow], began: [Period: Int]) {
-        func isPresent(_ row: SpendRow, _ period: Period?) -> Bool { period.map { row.day >= began[$0] ?? 0 } ?? true }
+    /// What the ledger has: call once, before the first dispatch.
+    package mutating func recall(_ rows: [SpendRow], _ position: CalendarPosition) {
+        turnPeriods(position)
+        func isPresent(_ row: SpendRow, _ period: Period?) -> Bool {
+            period.map { row.day >= position.began[$0] ?? 0 } ?? true
+        }
         for row in rows {
             let amount = PeriodUse.Amount(
                 money: row.charge.value, requests: row.attempts, tokens: row.usage.totalTokens)

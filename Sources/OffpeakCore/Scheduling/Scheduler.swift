@@ -75,7 +75,7 @@ package struct Scheduler: Sendable {
                 classes[i].windowTurns = until
             }
         case .dayStarted(let used, let ends): startDay(used, ends: ends)
-        case .periodsTurned(let number, let calendar): turnPeriods(day: number, calendar)
+        case .periodsTurned(let position): turnPeriods(position)
         case .pausesChanged(let pausedClasses, let pausedKeys):
             for i in classes.indices { classes[i].isPaused = pausedClasses.contains(classes[i].policy.name) }
             for i in keys.indices { keys[i].isPaused = pausedKeys.contains(keys[i].name) }

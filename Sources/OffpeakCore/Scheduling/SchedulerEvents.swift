@@ -14,9 +14,8 @@ package enum SchedulerEvent: Sendable {
     case windowChanged(className: String, isOpen: Bool, until: Timestamp)
     /// A calendar day: what each key used so far in it, and when it ends.
     case dayStarted(used: [String: (requests: Int, tokens: Int)], ends: Timestamp)
-    /// The calendar in the configured zone: the present day's number, such as 20261124, and when the present day, week
-    /// and month end.
-    case periodsTurned(day: Int, PeriodEnds)
+    /// Where the present lies in the calendar: of days, weeks and months that are over, quotas and budgets begin anew.
+    case periodsTurned(CalendarPosition)
     /// What people have paused.
     case pausesChanged(classes: Set<String>, keys: Set<String>)
     /// A new secret was loaded for a key.

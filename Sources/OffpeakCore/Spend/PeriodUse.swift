@@ -84,6 +84,21 @@ package struct PeriodUse: Sendable, Equatable {
     }
 }
 
+/// Where a moment lies in the calendar of the configured zone.
+package struct CalendarPosition: Sendable, Equatable {
+    /// The day's number, such as 20261124.
+    package var day: Int
+    package var ends: PeriodEnds
+    /// The numbers of the days on which the present day, week and month began.
+    package var began: [Period: Int]
+
+    package init(day: Int, ends: PeriodEnds, began: [Period: Int]) {
+        self.day = day
+        self.ends = ends
+        self.began = began
+    }
+}
+
 /// When the present day, week and month end, as instants.
 package struct PeriodEnds: Sendable, Equatable {
     package var day: Timestamp

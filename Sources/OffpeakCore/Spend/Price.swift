@@ -112,6 +112,14 @@ package struct ModelPrice: Hashable, Sendable {
         longContext.last { inputTokens > $0.above }?.rates(lane) ?? lanes[lane] ?? rates
     }
 
+    /// Whether nothing costs anything, in any lane or tier.
+    package var isFree: Bool {
+        func isZero(_ rates: TokenRates) -> Bool {
+            rates.worstCost(inputTokens: 1_000_000, outputTokens: 1_000_000) == .zero
+        }
+        return isZero(rates) && longContext.allSatisfy { isZero($0.rates) } && lanes.values.allSatisfy(isZero)
+    }
+
     /// What a usage costs.
     package func cost(of usage: Usage, lane: Lane) -> Money {
         rates(inputTokens: usage.inputTokens, lane: lane).cost(of: usage)

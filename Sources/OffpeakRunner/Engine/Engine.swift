@@ -69,9 +69,9 @@ package final class Engine {
         scheduler = Scheduler(
             keys: configuration.keys, pools: configuration.pools,
             classes: configuration.classes.map { policy in (policy, configuration.keys(for: policy).map(\.name)) },
-            refreshableKeys: secrets.refreshable, seed: options.seed)
+            prices: configuration.priceBook, refreshableKeys: secrets.refreshable, seed: options.seed)
         let abandoned = try RunRecovery.perform(
-            on: queue, scheduler: &scheduler, day: calendar.day, dayEnds: calendar.dayEnds, at: clock.now)
+            on: queue, scheduler: &scheduler, calendar: calendar.position, at: clock.now)
         let mail = mail
         worker = StoreWorker(queue: queue) { mail.post(.stored($0)) }
         transport = try makeTransport { mail.post(.completed($0)) }
@@ -164,8 +164,9 @@ package final class Engine {
     private func tend(at now: Timestamp, into effects: inout SchedulerEffects) {
         if now >= calendar.nextTurn {
             if calendar.turnsDay() {
-                scheduler.handle(.dayStarted(used: [:], ends: calendar.dayEnds), at: now, into: &effects)
+                scheduler.handle(.dayStarted(used: [:], ends: calendar.position.ends.day), at: now, into: &effects)
             }
+            scheduler.handle(.periodsTurned(calendar.position), at: now, into: &effects)
             for event in calendar.windows(at: now) { scheduler.handle(event, at: now, into: &effects) }
         }
         for key in secrets.dueForRefresh(at: now) { loadSecret(key) }
@@ -218,7 +219,7 @@ package final class Engine {
         case .retry(let at), .defer(let at):
             snapshot.retried += 1
             nextDue = min(nextDue ?? at, at)
-        case .nextKey, .nextModel: snapshot.retried += 1
+        case .nextKey, .shared, .nextModel: snapshot.retried += 1
         }
     }
 
@@ -242,6 +243,7 @@ package final class Engine {
         }
         if !reply.promoted.isEmpty { scheduler.handle(.promoted(reply.promoted), at: now, into: &effects) }
         snapshot.parked += reply.parked
+        snapshot.failed += reply.failed
         if let due = reply.nextDue { nextDue = min(nextDue ?? due, due) }
         if let view = reply.refresh { take(view, at: now, into: &effects) }
     }

@@ -75,9 +75,9 @@ extension Night {
         answer.refused = result.refused + storing.dropped
         for start in storing.tick.starts { answer.starts[start.job] = start }
         answer.promoted = result.promoted.map(\.flow)
-        for (flow, failure) in storing.pending.parkings {
-            let parked = queue.park(flow: flow, failure: failure, at: storing.handedOver)
-            trace.note("park", now, flow, Int64(parked))
+        for (flow, state, failure) in storing.pending.stops {
+            let stopped = queue.stop(flow: flow, as: state, failure: failure, at: storing.handedOver)
+            trace.note(state == .parked ? "park" : "fail", now, flow, Int64(stopped))
             run.needsPerson = true
         }
         read(into: &answer, storing.pending, run)

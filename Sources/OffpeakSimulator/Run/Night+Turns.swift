@@ -51,11 +51,20 @@ extension Night {
         run.dayEnds = Timestamp(milliseconds: (Int64(run.day) + 1) * NightPlan.day)
         do {
             _ = try RunRecovery.perform(
-                on: queue, scheduler: &run.scheduler, day: run.day, dayEnds: run.dayEnds, at: time)
+                on: queue, scheduler: &run.scheduler, calendar: Self.calendar(run.day), at: time)
         } catch {
             checks.fail("recovery failed: \(error)")
         }
         checks.recovered(queue)
+    }
+
+    /// Every seventh day a week ends, every thirtieth a month.
+    static func calendar(_ day: Int) -> CalendarPosition {
+        func start(_ day: Int) -> Timestamp { Timestamp(milliseconds: Int64(day) * NightPlan.day) }
+        let (week, month) = (day - day % 7, day - day % 30)
+        return CalendarPosition(
+            day: day, ends: PeriodEnds(day: start(day + 1), week: start(week + 7), month: start(month + 30)),
+            began: [.day: day, .week: week, .month: month])
     }
 
     static func day(of time: Timestamp) -> Int { Int(time.milliseconds / NightPlan.day) }
@@ -192,6 +201,7 @@ extension Night {
             run.day = day
             run.dayEnds = Timestamp(milliseconds: (Int64(day) + 1) * NightPlan.day)
             run.scheduler.handle(.dayStarted(used: [:], ends: run.dayEnds), at: time, into: &run.effects)
+            run.scheduler.handle(.periodsTurned(Self.calendar(day)), at: time, into: &run.effects)
         }
         run.calendarTurns = run.dayEnds
         for entry in plan.classes {

@@ -10,8 +10,9 @@ package protocol JobQueue: AnyObject {
     /// The same flows with their counters; usage and holds may be left out.
     func flowStatuses() throws(StoreError) -> [FlowStatus]
 
-    /// Parks all waiting jobs of a flow, with the failure that keeps every key from serving them. Returns how many.
-    func park(flow: FlowID, failure: Failure, at now: Timestamp) throws(StoreError) -> Int
+    /// Parks all waiting jobs of a flow, or ends them as failed, with the failure that keeps every key from serving them;
+    /// in slices, so that other processes can write in between. Returns how many.
+    func stop(flow: FlowID, as state: JobState, failure: Failure, at now: Timestamp) throws(StoreError) -> Int
 
     /// Ready jobs of a flow in input order, after a job if one is given. Jobs whose start is not committed yet come
     /// again.

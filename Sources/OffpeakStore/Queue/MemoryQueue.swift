@@ -143,18 +143,20 @@ package final class MemoryQueue: JobQueue {
     package func flowStatuses() -> [FlowStatus] {
         var next: [FlowID: Timestamp] = [:]
         for (id, due) in due { if let flow = jobs[id]?.flow { next[flow] = min(next[flow] ?? due, due) } }
-        return openFlows().map { flow in
-            FlowStatus(
+        return openFlows().map { open in
+            var flow = open
+            flow.waiting = counts[flow.id]?.waiting ?? 0
+            return FlowStatus(
                 flow: flow, counts: counts[flow.id] ?? JobCounts(), usage: Usage(), hold: nil, nextDue: next[flow.id])
         }
     }
 
-    package func park(flow: FlowID, failure: Failure, at now: Timestamp) -> Int {
+    package func stop(flow: FlowID, as state: JobState, failure: Failure, at now: Timestamp) -> Int {
         let waiting = jobs.filter {
             $0.value.flow == flow && ($0.value.state == .ready || $0.value.state == .scheduled)
         }
         for id in waiting.keys {
-            move(id, to: .parked)
+            move(id, to: state)
             jobs[id]?.failure = failure
         }
         return waiting.count

@@ -219,7 +219,7 @@ extension Disposition {
     func targetAfterFailure(at now: Timestamp) -> (JobState, Timestamp?)? {
         switch self {
         case .complete: nil
-        case .nextKey, .nextModel: (.ready, nil)
+        case .nextKey, .shared, .nextModel: (.ready, nil)
         case .retry(let moment), .defer(let moment): moment > now ? (.scheduled, moment) : (.ready, nil)
         case .park: (.parked, nil)
         case .fail: (.failed, nil)
