@@ -12,6 +12,7 @@ int offpeak_curl_set_data(CURL *handle, int option, offpeak_curl_data function) 
 int offpeak_curl_set_seek(CURL *handle, offpeak_curl_seek function) { return curl_easy_setopt(handle, CURLOPT_SEEKFUNCTION, function); }
 int offpeak_curl_get_long(CURL *handle, int info, long *value) { return curl_easy_getinfo(handle, info, value); }
 int offpeak_curl_get_size(CURL *handle, int info, int64_t *value) { return curl_easy_getinfo(handle, info, value); }
+int offpeak_curl_get_string(CURL *handle, int info, const char **value) { return curl_easy_getinfo(handle, info, value); }
 int offpeak_curl_get_private(CURL *handle, void **value) { return curl_easy_getinfo(handle, CURLINFO_PRIVATE, value); }
 int offpeak_curl_multi_set_long(CURLM *multi, int option, long value) { return curl_multi_setopt(multi, option, value); }
 

@@ -60,6 +60,7 @@ enum {
     CURLOPT_USERAGENT = 10018,
     CURLOPT_HTTPHEADER = 10023,
     CURLOPT_HEADERDATA = 10029,
+    CURLOPT_CAPATH = 10097,
     CURLOPT_ACCEPT_ENCODING = 10102,
     CURLOPT_PRIVATE = 10103,
     CURLOPT_SEEKDATA = 10168,
@@ -91,6 +92,7 @@ enum {
     CURLINFO_REQUEST_SIZE = 0x200000 + 12,
     CURLINFO_HTTP_VERSION = 0x200000 + 46,
     CURLINFO_PRIVATE = 0x100000 + 21,
+    CURLINFO_CAINFO = 0x100000 + 61,
     CURLINFO_SIZE_UPLOAD_T = 0x600000 + 7,
 };
 
@@ -153,6 +155,7 @@ int offpeak_curl_set_data(CURL *handle, int option, offpeak_curl_data function);
 int offpeak_curl_set_seek(CURL *handle, offpeak_curl_seek function);
 int offpeak_curl_get_long(CURL *handle, int info, long *value);
 int offpeak_curl_get_size(CURL *handle, int info, int64_t *value);
+int offpeak_curl_get_string(CURL *handle, int info, const char **value);
 int offpeak_curl_get_private(CURL *handle, void **value);
 int offpeak_curl_multi_set_long(CURLM *multi, int option, long value);
 int offpeak_curl_multi_set_socket(CURLM *multi, offpeak_curl_socket function, void *data);
