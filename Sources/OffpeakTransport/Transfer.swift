@@ -63,7 +63,8 @@ final class Transfer {
         set(CURLOPT_TCP_KEEPALIVE, 1)
         set(CURLOPT_UPLOAD_BUFFERSIZE, 16_384)
         // Many model servers close idle connections after 5 s; one that closes just as we send costs an unknown outcome.
-        set(CURLOPT_MAXAGE_CONN, 4)
+        // libcurl cuts the idle time to whole seconds and compares with "more than": this is less than 4 s.
+        set(CURLOPT_MAXAGE_CONN, 3)
         set(CURLOPT_ACCEPT_ENCODING, text: "")
         set(CURLOPT_USERAGENT, text: options.userAgent)
         set(CURLOPT_ERRORBUFFER, errorText)
