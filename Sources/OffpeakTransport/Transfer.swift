@@ -11,12 +11,18 @@ final class Transfer {
     private var headers: [(name: String, value: String)] = []
     private var answer: [UInt8] = []
     private var isTooLarge = false
+    /// An answer's status line has come, not counting interim answers.
     private var hasAnswer = false
+    /// All headers of the answer have come; what follows as a header is a trailer.
+    private var hasWholeHead = false
+    private var headSize = 0
     private var headerList: UnsafeMutablePointer<curl_slist>?
     private let largestAnswer: Int
     private let errorText: UnsafeMutablePointer<CChar>
 
     private static let errorSize = 256
+    /// All header lines together may be this long.
+    private static let largestHead = 256 << 10
 
     init?(options: TransportOptions) {
         guard let easy = curl_easy_init() else { return nil }
@@ -110,7 +116,7 @@ final class Transfer {
         sentOfBody = 0
         headers = []
         answer = []
-        (isTooLarge, hasAnswer) = (false, false)
+        (isTooLarge, hasAnswer, hasWholeHead, headSize) = (false, false, false, 0)
         errorText[0] = 0
         set(CURLOPT_URL, text: request.url)
         set(CURLOPT_TIMEOUT_MS, max(1, request.timeoutMilliseconds))
@@ -149,19 +155,31 @@ final class Transfer {
     }
 
     private func receivedHeader(_ bytes: UnsafeRawBufferPointer) -> Int {
-        hasAnswer = true
+        guard !hasWholeHead else { return bytes.count }
+        headSize += bytes.count
+        guard headSize <= Self.largestHead else {
+            isTooLarge = true
+            return 0
+        }
         let line = bytes.prefix { $0 != 13 && $0 != 10 }
-        if line.starts(with: "HTTP/".utf8) {
-            // An interim answer (100, 103) came before.
+        if line.isEmpty {
+            hasWholeHead = hasAnswer
+        } else if line.starts(with: "HTTP/".utf8) {
+            // An interim answer (100, 103) may have come before, and is none.
             headers = []
-        } else if let colon = line.firstIndex(of: 58) {
+            hasAnswer = line.drop { $0 != 32 }.dropFirst().first != UInt8(ascii: "1")
+        } else if let colon = line.firstIndex(of: 58), colon > line.startIndex, !Self.isBlank(line[line.startIndex]) {
             let name = String(decoding: line[..<colon], as: UTF8.self).lowercased()
-            let value = String(decoding: line[(colon + 1)...].drop { $0 == 32 || $0 == 9 }, as: UTF8.self)
-            if name == "content-length", let length = Int(value) { answer.reserveCapacity(min(length, 1 << 20)) }
-            headers.append((name, value))
+            var value = line[(colon + 1)...].drop(while: Self.isBlank)
+            while let last = value.last, Self.isBlank(last) { value.removeLast() }
+            let text = String(decoding: value, as: UTF8.self)
+            if name == "content-length", let length = Int(text) { answer.reserveCapacity(min(max(0, length), 1 << 20)) }
+            headers.append((name, text))
         }
         return bytes.count
     }
+
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == 32 || byte == 9 }
 
     private func read(into buffer: UnsafeMutableRawBufferPointer) -> Int {
         let count = min(buffer.count, body.count - sentOfBody)
@@ -176,18 +194,23 @@ final class Transfer {
 
     /// What came of the request, by libcurl's result code.
     func exchange(code: Int32) -> HTTPExchange {
-        if Int(code) == CURLE_OK {
+        if Int(code) == CURLE_OK, hasWholeHead {
             var status = 0
             _ = offpeak_curl_get_long(easy, Int32(CURLINFO_RESPONSE_CODE), &status)
             defer { letGo() }
             return .response(HTTPResponse(status: status, headers: headers, body: answer))
         }
-        let detail = errorText[0] == 0 ? String(cString: curl_easy_strerror(code)) : String(cString: errorText)
         defer { letGo() }
         return .failure(
             TransportFailure(
                 kind: kind(of: code), requestFullySent: wasFullySent(code), answerStarted: hasAnswer,
-                message: Self.oneLine(detail)))
+                message: Self.oneLine(detail(of: code))))
+    }
+
+    private func detail(of code: Int32) -> String {
+        if Int(code) == CURLE_OK { return "the connection ended within the answer's headers" }
+        if isTooLarge { return "the answer exceeds what is accepted" }
+        return errorText[0] == 0 ? String(cString: curl_easy_strerror(code)) : String(cString: errorText)
     }
 
     /// The run stopped before the answer came.
