@@ -9,12 +9,26 @@ int offpeak_curl_set_size(CURL *handle, int option, int64_t value) { return curl
 int offpeak_curl_set_string(CURL *handle, int option, const char *value) { return curl_easy_setopt(handle, option, value); }
 int offpeak_curl_set_pointer(CURL *handle, int option, void *value) { return curl_easy_setopt(handle, option, value); }
 int offpeak_curl_set_data(CURL *handle, int option, offpeak_curl_data function) { return curl_easy_setopt(handle, option, function); }
-int offpeak_curl_set_seek(CURL *handle, offpeak_curl_seek function) { return curl_easy_setopt(handle, CURLOPT_SEEKFUNCTION, function); }
 int offpeak_curl_get_long(CURL *handle, int info, long *value) { return curl_easy_getinfo(handle, info, value); }
 int offpeak_curl_get_size(CURL *handle, int info, int64_t *value) { return curl_easy_getinfo(handle, info, value); }
 int offpeak_curl_get_string(CURL *handle, int info, const char **value) { return curl_easy_getinfo(handle, info, value); }
 int offpeak_curl_get_private(CURL *handle, void **value) { return curl_easy_getinfo(handle, CURLINFO_PRIVATE, value); }
 int offpeak_curl_multi_set_long(CURLM *multi, int option, long value) { return curl_multi_setopt(multi, option, value); }
+
+int offpeak_curl_set_seek(CURL *handle, offpeak_curl_seek function, void *data) {
+    int code = curl_easy_setopt(handle, CURLOPT_SEEKFUNCTION, function);
+    return code ? code : curl_easy_setopt(handle, CURLOPT_SEEKDATA, data);
+}
+
+int offpeak_curl_set_opened(CURL *handle, offpeak_curl_opened function, void *data) {
+    int code = curl_easy_setopt(handle, CURLOPT_SOCKOPTFUNCTION, function);
+    return code ? code : curl_easy_setopt(handle, CURLOPT_SOCKOPTDATA, data);
+}
+
+int offpeak_curl_set_prerequest(CURL *handle, offpeak_curl_prerequest function, void *data) {
+    int code = curl_easy_setopt(handle, CURLOPT_PREREQFUNCTION, function);
+    return code ? code : curl_easy_setopt(handle, CURLOPT_PREREQDATA, data);
+}
 
 int offpeak_curl_multi_set_socket(CURLM *multi, offpeak_curl_socket function, void *data) {
     int code = curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, function);

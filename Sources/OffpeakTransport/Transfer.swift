@@ -16,6 +16,10 @@ final class Transfer {
     /// All headers of the answer have come; what follows as a header is a trailer.
     private var hasWholeHead = false
     private var headSize = 0
+    /// How often libcurl had a connection and began to send: more than once if it sends again by itself.
+    private var beginnings = 0
+    /// libcurl has turned to another connection after it had begun to send on one.
+    private var hasMoved = false
     private var headerList: UnsafeMutablePointer<curl_slist>?
     private let largestAnswer: Int
     private let errorText: UnsafeMutablePointer<CChar>
@@ -71,6 +75,8 @@ final class Transfer {
         // Many model servers close idle connections after 5 s; one that closes just as we send costs an unknown outcome.
         // libcurl cuts the idle time to whole seconds and compares with "more than": this is less than 4 s.
         set(CURLOPT_MAXAGE_CONN, 3)
+        // What a proxy says to CONNECT is not the answer.
+        set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         set(CURLOPT_ACCEPT_ENCODING, text: "")
         set(CURLOPT_USERAGENT, text: options.userAgent)
         set(CURLOPT_ERRORBUFFER, errorText)
@@ -87,9 +93,32 @@ final class Transfer {
         _ = offpeak_curl_set_data(easy, Int32(CURLOPT_READFUNCTION)) { bytes, size, count, me in
             Transfer.of(me!).read(into: UnsafeMutableRawBufferPointer(start: bytes, count: size * count))
         }
+        setMilestones(me)
+    }
+
+    /// Where libcurl tells how far it is, beyond the bytes.
+    private func setMilestones(_ me: UnsafeMutableRawPointer) {
+        _ = offpeak_curl_set_opened(
+            easy,
+            { me, socket, _ in
+                // Programs that this one starts, such as a secret's command, must not hold connections open.
+                _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
+                Transfer.of(me!).opened()
+                return 0
+            }, me)
+        _ = offpeak_curl_set_prerequest(
+            easy,
+            { me, _, _, _, _ in
+                Transfer.of(me!).begin()
+                return 0
+            }, me)
         // libcurl sends a request again by itself when a connection that it had used before dies without an answer,
         // although the server may have done the work. A body that cannot be rewound makes it report that instead.
-        _ = offpeak_curl_set_seek(easy) { _, _, _ in Int32(CURL_SEEKFUNC_FAIL) }
+        _ = offpeak_curl_set_seek(
+            easy,
+            { me, offset, _ in
+                Int32(Transfer.of(me!).rewind(to: Int(offset)) ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL)
+            }, me)
     }
 
     private func setAuthorities(_ pem: [UInt8]) {
@@ -117,6 +146,7 @@ final class Transfer {
         headers = []
         answer = []
         (isTooLarge, hasAnswer, hasWholeHead, headSize) = (false, false, false, 0)
+        (beginnings, hasMoved) = (0, false)
         errorText[0] = 0
         set(CURLOPT_URL, text: request.url)
         set(CURLOPT_TIMEOUT_MS, max(1, request.timeoutMilliseconds))
@@ -190,6 +220,23 @@ final class Transfer {
         return count
     }
 
+    private func opened() {
+        if beginnings > 0 { hasMoved = true }
+    }
+
+    private func begin() {
+        beginnings += 1
+    }
+
+    /// Whether libcurl may send again what it has sent before.
+    private func rewind(to offset: Int) -> Bool {
+        // A server that never had the whole body cannot have worked on it.
+        guard sentOfBody < body.count, 0...body.count ~= offset else { return false }
+        sentOfBody = offset
+        hasMoved = false
+        return true
+    }
+
     // MARK: How it ended
 
     /// What came of the request, by libcurl's result code.
@@ -201,15 +248,17 @@ final class Transfer {
             return .response(HTTPResponse(status: status, headers: headers, body: answer))
         }
         defer { letGo() }
+        let isSent = wasFullySent(code)
         return .failure(
             TransportFailure(
-                kind: kind(of: code), requestFullySent: wasFullySent(code), answerStarted: hasAnswer,
+                kind: kind(of: code, isSent: isSent), requestFullySent: isSent, answerStarted: hasAnswer,
                 message: Self.oneLine(detail(of: code))))
     }
 
     private func detail(of code: Int32) -> String {
         if Int(code) == CURLE_OK { return "the connection ended within the answer's headers" }
         if isTooLarge { return "the answer exceeds what is accepted" }
+        if Int(code) == CURLE_SEND_FAIL_REWIND { return "the connection ended without an answer" }
         return errorText[0] == 0 ? String(cString: curl_easy_strerror(code)) : String(cString: errorText)
     }
 
@@ -230,25 +279,37 @@ final class Transfer {
     }
 
     private func wasFullySent(_ code: Int32) -> Bool {
-        if hasAnswer || Int(code) == CURLE_SEND_FAIL_REWIND { return true }
+        guard beginnings > 0, sentOfBody == body.count else { return false }
+        // libcurl counts from 0 again for the next connection that it tries; what the first one took stays taken.
+        if hasMoved || Int(code) == CURLE_SEND_FAIL_REWIND || Self.isOfConnecting(code) { return true }
         var uploaded: Int64 = 0
-        var requestSize = 0
         _ = offpeak_curl_get_size(easy, Int32(CURLINFO_SIZE_UPLOAD_T), &uploaded)
-        _ = offpeak_curl_get_long(easy, Int32(CURLINFO_REQUEST_SIZE), &requestSize)
-        return requestSize > 0 && uploaded >= Int64(body.count)
+        return uploaded >= Int64(body.count)
     }
 
-    private func kind(of code: Int32) -> TransportFailure.Kind {
+    private func kind(of code: Int32, isSent: Bool) -> TransportFailure.Kind {
         if isTooLarge { return .tooLarge }
         switch Int(code) {
-        case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_CONNECT:
-            return .connect
+        case CURLE_OPERATION_TIMEDOUT: return .timedOut
+        // It was sent on a connection that broke, and no other could be made.
+        case _ where isSent && Self.isOfConnecting(code): return .broken
         case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM,
             CURLE_SSL_CIPHER, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_ISSUER_ERROR:
             return .tls
-        case CURLE_OPERATION_TIMEDOUT: return .timedOut
         case CURLE_UNSUPPORTED_PROTOCOL, CURLE_URL_MALFORMAT: return .other
-        default: return .broken
+        // Whatever goes wrong before there is a connection to send on, such as a proxy that refuses.
+        default: return beginnings == 0 ? .connect : .broken
+        }
+    }
+
+    /// Errors that libcurl reports only while it makes a connection.
+    private static func isOfConnecting(_ code: Int32) -> Bool {
+        switch Int(code) {
+        case CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY, CURLE_COULDNT_CONNECT, CURLE_SSL_CONNECT_ERROR,
+            CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER, CURLE_SSL_CACERT_BADFILE,
+            CURLE_SSL_ISSUER_ERROR:
+            true
+        default: false
         }
     }
 
