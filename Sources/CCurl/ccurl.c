@@ -1,4 +1,7 @@
+#define _GNU_SOURCE
 #include "ccurl.h"
+#include <dlfcn.h>
+#include <string.h>
 
 int curl_easy_setopt(CURL *handle, int option, ...);
 int curl_easy_getinfo(CURL *handle, int info, ...);
@@ -28,6 +31,25 @@ int offpeak_curl_set_opened(CURL *handle, offpeak_curl_opened function, void *da
 int offpeak_curl_set_prerequest(CURL *handle, offpeak_curl_prerequest function, void *data) {
     int code = curl_easy_setopt(handle, CURLOPT_PREREQFUNCTION, function);
     return code ? code : curl_easy_setopt(handle, CURLOPT_PREREQDATA, data);
+}
+
+// libcurl tells the protocol of a connection only with its first answer, which for a model is much too late. The TLS
+// library that libcurl has loaded knows it from the handshake on.
+int offpeak_curl_speaks_http2(CURL *handle) {
+    enum { BACKEND_OPENSSL = 1 };
+    struct {
+        int backend;
+        void *internals;
+    } *session = NULL;
+    if (curl_easy_getinfo(handle, CURLINFO_TLS_SSL_PTR, &session) || !session) return 0;
+    if (session->backend != BACKEND_OPENSSL || !session->internals) return 0;
+    void (*selected)(const void *, const unsigned char **, unsigned int *);
+    *(void **)&selected = dlsym(RTLD_DEFAULT, "SSL_get0_alpn_selected");
+    if (!selected) return 0;
+    const unsigned char *name = NULL;
+    unsigned int length = 0;
+    selected(session->internals, &name, &length);
+    return length == 2 && memcmp(name, "h2", 2) == 0;
 }
 
 int offpeak_curl_multi_set_socket(CURLM *multi, offpeak_curl_socket function, void *data) {

@@ -6,6 +6,8 @@ import OffpeakProviders
 final class Transfer {
     let easy: OpaquePointer
     private(set) var id: UInt64 = 0
+    /// In ms of the monotonic clock.
+    var deadline: Int64 = 0
     private var body: [UInt8] = []
     private var sentOfBody = 0
     private var headers: [(name: String, value: String)] = []
@@ -20,6 +22,12 @@ final class Transfer {
     private var beginnings = 0
     /// libcurl has turned to another connection after it had begun to send on one.
     private var hasMoved = false
+    /// The connection on which the request was begun speaks HTTP/2.
+    private(set) var speaksHTTP2 = false
+    /// The https server it goes to; nil for plain http.
+    private(set) var origin: String?
+    /// Called when libcurl has a connection and begins to send, from within libcurl.
+    var onBegin: ((Transfer) -> Void)?
     private var headerList: UnsafeMutablePointer<curl_slist>?
     private let largestAnswer: Int
     private let errorText: UnsafeMutablePointer<CChar>
@@ -138,21 +146,19 @@ final class Transfer {
         }
     }
 
-    /// Prepares the handle for a request.
-    func prepare(_ request: HTTPRequest, id: UInt64, isLoopback: Bool) {
+    /// Prepares the handle for a request. `timeout` is what is left of the request's own, in milliseconds.
+    func prepare(_ request: HTTPRequest, id: UInt64, origin: String?, isLoopback: Bool, timeout: Int) {
         self.id = id
+        self.origin = origin
         body = request.body
         sentOfBody = 0
         headers = []
         answer = []
         (isTooLarge, hasAnswer, hasWholeHead, headSize) = (false, false, false, 0)
-        (beginnings, hasMoved) = (0, false)
+        (beginnings, hasMoved, speaksHTTP2) = (0, false, false)
         errorText[0] = 0
         set(CURLOPT_URL, text: request.url)
-        set(CURLOPT_TIMEOUT_MS, max(1, request.timeoutMilliseconds))
-        // To wait whether a connection can be shared is worth it over TLS, where HTTP/2 is found out at once. Over plain
-        // http it would hold all requests back until the first is answered.
-        set(CURLOPT_PIPEWAIT, request.url.hasPrefix("https") ? 1 : 0)
+        set(CURLOPT_TIMEOUT_MS, max(1, timeout))
         // A proxy from the environment is for the world outside.
         set(CURLOPT_PROXY, text: isLoopback ? "" : nil)
         curl_slist_free_all(headerList)
@@ -226,6 +232,8 @@ final class Transfer {
 
     private func begin() {
         beginnings += 1
+        speaksHTTP2 = offpeak_curl_speaks_http2(easy) != 0
+        onBegin?(self)
     }
 
     /// Whether libcurl may send again what it has sent before.
@@ -262,13 +270,12 @@ final class Transfer {
         return errorText[0] == 0 ? String(cString: curl_easy_strerror(code)) : String(cString: errorText)
     }
 
-    /// The run stopped before the answer came.
-    func cancelled() -> HTTPExchange {
+    /// What came of it when it is not libcurl that ends it.
+    func exchange(ending kind: TransportFailure.Kind, _ message: String) -> HTTPExchange {
         defer { letGo() }
         return .failure(
             TransportFailure(
-                kind: .cancelled, requestFullySent: wasFullySent(0), answerStarted: hasAnswer,
-                message: "stopped before the answer came"))
+                kind: kind, requestFullySent: wasFullySent(0), answerStarted: hasAnswer, message: message))
     }
 
     /// Large buffers are not kept with an idle handle.

@@ -49,7 +49,6 @@ enum {
     CURLOPT_TCP_NODELAY = 121,
     CURLOPT_TIMEOUT_MS = 155,
     CURLOPT_TCP_KEEPALIVE = 213,
-    CURLOPT_PIPEWAIT = 237,
     CURLOPT_SUPPRESS_CONNECT_HEADERS = 265,
     CURLOPT_UPLOAD_BUFFERSIZE = 280,
     CURLOPT_MAXAGE_CONN = 288,
@@ -96,6 +95,7 @@ enum {
     CURLINFO_RESPONSE_CODE = 0x200000 + 2,
     CURLINFO_PRIVATE = 0x100000 + 21,
     CURLINFO_CAINFO = 0x100000 + 61,
+    CURLINFO_TLS_SSL_PTR = 0x400000 + 45,
     CURLINFO_SIZE_UPLOAD_T = 0x600000 + 7,
 };
 
@@ -164,6 +164,8 @@ int offpeak_curl_get_long(CURL *handle, int info, long *value);
 int offpeak_curl_get_size(CURL *handle, int info, int64_t *value);
 int offpeak_curl_get_string(CURL *handle, int info, const char **value);
 int offpeak_curl_get_private(CURL *handle, void **value);
+// 1 when the connection of a request that is about to be sent speaks HTTP/2; 0 when not, or when nobody can tell.
+int offpeak_curl_speaks_http2(CURL *handle);
 int offpeak_curl_multi_set_long(CURLM *multi, int option, long value);
 int offpeak_curl_multi_set_socket(CURLM *multi, offpeak_curl_socket function, void *data);
 int offpeak_curl_multi_set_timer(CURLM *multi, offpeak_curl_timer function, void *data);
