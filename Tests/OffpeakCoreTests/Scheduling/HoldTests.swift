@@ -152,6 +152,29 @@ import Testing
         #expect(bench.hold(on: 1) == nil)
     }
 
+    @Test func `a long wait that turned into waiting for answers is taken back`() {
+        var bench = Bench(
+            keys: [key("k", limits: Limits(concurrent: 2))], classes: [policy("x"), policy("y", priority: 1)])
+        bench.answer = { start in
+            start.flow == 1
+                ? .init(after: .milliseconds(100), report: failed(failure(.quotaExhausted)))
+                : .init(after: .minutes(30), report: answered())
+        }
+        bench.submit(5, to: 1, class: "x")
+        bench.submit(1, to: 2, class: "y")
+        bench.tell()
+        bench.run(for: .seconds(1))
+        #expect(bench.hold(on: 1) != nil)
+        // The account is topped up, and the class that goes first takes the place.
+        bench.submit(1, to: 2, class: "y")
+        bench.tell(foreign: true)
+        bench.run(for: .seconds(1))
+        bench.handle(.secretChanged(key: "k"))
+        bench.run(for: .seconds(1))
+        #expect(bench.starts(of: 2) == 2 && bench.starts(of: 1) == 1)
+        #expect(bench.holds.last?.flow == 1 && bench.hold(on: 1) == nil)
+    }
+
     @Test func `a start that the queue refuses takes no room and no part of the day`() {
         var bench = Self.bench(Limits(rpm: 10, rpd: 10, concurrent: 2))
         bench.handle(.dayStarted(used: [:], ends: second(90_000)))
