@@ -15,8 +15,14 @@ struct KeyState: Sendable {
     var breaker = Breaker()
     var health = Health.ok
     var isPaused = false
-    /// Its secret comes from a command and may have become valid again.
+    /// Loading its secret again may give another one.
     var isRefreshable = false
+    /// It was rejected, and its secret is being loaded again.
+    var isAwaitingSecret = false
+    /// When its secret was last asked for because of a rejection.
+    var secretAsked = Timestamp.distantPast
+    /// When it got another secret during this run.
+    var secretSince = Timestamp.distantPast
     /// Models (the provider's names) that it turned out not to serve.
     var missingModels: [String: Failure] = [:]
     /// Mean answer time in µs, 0 while unknown.
@@ -43,6 +49,13 @@ struct KeyObstacle: Sendable {
     var needsPerson = false
     /// The failure that a job gets which is parked for it.
     var failure: Failure?
+
+    /// Passes before the other does: answers come before any known moment, and a person comes last.
+    func endsBefore(_ other: KeyObstacle) -> Bool {
+        if needsPerson != other.needsPerson { return other.needsPerson }
+        guard let until else { return other.until != nil }
+        return other.until.map { until < $0 } ?? false
+    }
 }
 
 /// A workload class during a run.

@@ -101,6 +101,7 @@ extension Scheduler {
         // Jobs with a history of their own may have to wait for a certain key; those behind them need not.
         var position = state.tickets.count - 1
         let lowest = max(0, state.tickets.count - 256)
+        var soonest: KeyObstacle?
         while position >= lowest {
             let ticket = state.tickets[position]
             let ladder = ladders[ticket.id]
@@ -114,17 +115,22 @@ extension Scheduler {
                 }
                 return true
             case .none(let obstacle):
-                if ladder != nil {
-                    if let until = obstacle.until { effects.wake(at: until) }
+                guard ladder != nil else {
+                    block(&state, by: obstacle, at: now, into: &effects)
+                    classes[index].cursor += 1
+                    return false
+                }
+                if obstacle.needsPerson && obstacle.failure != nil {
                     // Where its ladder has led it nothing goes any more: it begins anew, like the jobs behind it.
-                    if obstacle.needsPerson { ladders[ticket.id] = nil } else { position -= 1 }
+                    ladders[ticket.id] = nil
                     continue
                 }
-                block(&state, by: obstacle, at: now, into: &effects)
-                classes[index].cursor += 1
-                return false
+                if let until = obstacle.until { effects.wake(at: until) }
+                soonest = soonest.map { obstacle.endsBefore($0) ? obstacle : $0 } ?? obstacle
+                position -= 1
             }
         }
+        if let soonest { block(&state, by: soonest, at: now, into: &effects) }
         classes[index].cursor += 1
         return false
     }

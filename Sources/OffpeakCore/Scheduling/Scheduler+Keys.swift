@@ -79,7 +79,8 @@ extension Scheduler {
         guard keys[key].descriptor.tokenCounting == .reserved, let output = ticket.maxOutputTokens else {
             return forecast
         }
-        return max(forecast, ticket.bodyBytes / TokenForecast.bytesPerToken + output)
+        let blind = ticket.bodyBytes / TokenForecast.bytesPerToken + min(output, TokenForecast.mostTokens)
+        return max(forecast, min(blind, TokenForecast.mostTokens))
     }
 
     /// Why a key does not take a job now; nil when it does.
@@ -117,6 +118,7 @@ extension Scheduler {
             return KeyObstacle(reason: "it does not serve the model", needsPerson: true, failure: failure)
         }
         if state.isPaused { return KeyObstacle(reason: "it is paused", needsPerson: true) }
+        if state.isAwaitingSecret { return KeyObstacle(reason: "its secret is being loaded again") }
         if case .rejected(let failure) = state.health {
             return KeyObstacle(
                 reason: "the provider rejects it: \(failure.message)", needsPerson: true, failure: failure)

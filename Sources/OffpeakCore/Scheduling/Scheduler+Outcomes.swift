@@ -25,9 +25,12 @@ extension Scheduler {
         )
         let policy =
             classes.first { $0.policy.name == className }?.policy ?? ClassPolicy(name: className, posture: .governance)
-        var disposition = Disposition.park
-        var reason = "unknown_outcome: waits for a person"
-        if policy.ladders[.unknownOutcome]?.first != .park {
+        let disposition: Disposition
+        let reason: String
+        switch policy.ladders[.unknownOutcome]?.first {
+        case .park: (disposition, reason) = (.park, "unknown_outcome: waits for a person")
+        case .fail: (disposition, reason) = (.fail, "unknown_outcome: the class ends such jobs as failed")
+        default:
             disposition = .retry(at: now)
             reason = "unknown_outcome: sent again, the answer was lost with the run"
         }
@@ -60,6 +63,10 @@ extension Scheduler {
     /// The provider took the request seriously: the key works and is below its limits.
     private mutating func accepted(_ flight: Flight, at now: Timestamp) {
         keys[flight.key].breaker.worked()
+        if case .exhausted(let until, _) = keys[flight.key].health, until <= now {
+            keys[flight.key].health = .ok
+            keys[flight.key].limiter.markNews()
+        }
         keys[flight.key].limiter.accepted(sentAt: flight.sent, at: now)
         if let pool = keys[flight.key].pool { pools[pool].accepted(sentAt: flight.sent, at: now) }
     }
@@ -110,9 +117,7 @@ extension Scheduler {
         case .keyRejected:
             settle(flight, tokens: 0, latency: nil, at: now, into: &effects)
             keys[key].breaker.inconclusive()
-            if keys[key].isRefreshable { effects.staleSecrets.append(keys[key].name) }
-            keys[key].health = .rejected(failure)
-            keys[key].limiter.markNews()
+            reject(flight, failure, at: now, into: &effects)
         case .modelUnavailable:
             settle(flight, tokens: 0, latency: nil, at: now, into: &effects)
             keys[key].breaker.inconclusive()
@@ -146,6 +151,20 @@ extension Scheduler {
         return wait
     }
 
+    /// The key is of no use, unless its secret has changed since or another loading gives a better one. It is not
+    /// asked for again within a minute: whatever gives it has nothing better then.
+    private mutating func reject(
+        _ flight: Flight, _ failure: Failure, at now: Timestamp, into effects: inout SchedulerEffects
+    ) {
+        let key = flight.key
+        guard flight.sent >= keys[key].secretSince else { return }
+        keys[key].health = .rejected(failure)
+        keys[key].limiter.markNews()
+        guard keys[key].isRefreshable, now - keys[key].secretAsked >= .minutes(1) else { return }
+        (keys[key].isAwaitingSecret, keys[key].secretAsked) = (true, now)
+        effects.staleSecrets.append(keys[key].name)
+    }
+
     /// Money or a long quota is gone: nothing goes until the provider's moment, or an hour from now to ask again, but
     /// at the end of the day at the latest.
     private mutating func exhaust(_ key: Int, _ failure: Failure, at now: Timestamp) {
@@ -172,8 +191,8 @@ extension Scheduler {
                 flight, failure, .retry(at: now), "the batch changed while it was in flight", before, at: now,
                 into: &effects)
         }
-        if failure.failureClass == .keyRejected && keys[flight.key].isRefreshable
-            && effects.staleSecrets.contains(keys[flight.key].name)
+        if failure.failureClass == .keyRejected
+            && (keys[flight.key].isAwaitingSecret || flight.sent < keys[flight.key].secretSince)
         {
             return conclude(
                 flight, failure, .retry(at: now), "key_rejected: waits for the key's new secret", before, at: now,

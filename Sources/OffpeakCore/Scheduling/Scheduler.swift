@@ -68,7 +68,12 @@ package struct Scheduler: Sendable {
             for i in classes.indices { classes[i].isPaused = pausedClasses.contains(classes[i].policy.name) }
             for i in keys.indices { keys[i].isPaused = pausedKeys.contains(keys[i].name) }
         case .secretChanged(let key):
-            for i in keys.indices where keys[i].name == key { keys[i].health = .ok }
+            for i in keys.indices where keys[i].name == key {
+                (keys[i].health, keys[i].isAwaitingSecret, keys[i].secretSince) = (.ok, false, now)
+                keys[i].limiter.markNews()
+            }
+        case .secretKept(let key):
+            for i in keys.indices where keys[i].name == key { keys[i].isAwaitingSecret = false }
         case .drain: isDraining = true
         case .tick: break
         }

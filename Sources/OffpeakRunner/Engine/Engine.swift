@@ -307,10 +307,11 @@ package final class Engine {
     ) {
         switch result {
         case .success(let secret):
-            if secrets.replace(key, with: secret, at: now) {
-                scheduler.handle(.secretChanged(key: key), at: now, into: &effects)
-            }
-        case .failure(let problem): onNote("key \(key): its secret could not be loaded again: \(problem.message)")
+            let isNew = secrets.replace(key, with: secret, at: now)
+            scheduler.handle(isNew ? .secretChanged(key: key) : .secretKept(key: key), at: now, into: &effects)
+        case .failure(let problem):
+            scheduler.handle(.secretKept(key: key), at: now, into: &effects)
+            onNote("key \(key): its secret could not be loaded again: \(problem.message)")
         }
     }
 }

@@ -110,8 +110,8 @@ extension Night {
 
     func loadSecret(_ key: Int, for run: Run) {
         let version = servers.secretVersion(of: key, at: now)
-        guard version != run.secretVersions[key] else { return }
+        let isNew = version != run.secretVersions[key]
         run.secretVersions[key] = version
-        deliver(.secretChanged(plan.keys[key].name), to: run)
+        deliver(.secretLoaded(plan.keys[key].name, isNew: isNew), to: run)
     }
 }

@@ -128,8 +128,8 @@ extension Night {
         case .drain(let hard):
             drain(run, .stopped, at: time)
             if hard { cancelAll(run) }
-        case .secretChanged(let key):
-            run.scheduler.handle(.secretChanged(key: key), at: time, into: &run.effects)
+        case .secretLoaded(let key, let isNew):
+            run.scheduler.handle(isNew ? .secretChanged(key: key) : .secretKept(key: key), at: time, into: &run.effects)
         }
     }
 

@@ -8,7 +8,7 @@ final class Run {
         case answered(Int, AttemptReport)
         case stored(StoreAnswer)
         case drain(hard: Bool)
-        case secretChanged(String)
+        case secretLoaded(String, isNew: Bool)
     }
 
     enum End: String {
