@@ -37,6 +37,8 @@ final class Run {
     var isViewStale = false
     var drainCause: End?
     var hasFailed = false
+    /// It was told to stop at once.
+    var isCancelled = false
     /// Something happened that only a person, or another run, mends.
     var needsPerson = false
     /// Requests under way, by job.
