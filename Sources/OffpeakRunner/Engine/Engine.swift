@@ -42,6 +42,8 @@ package final class Engine {
     var rates = RateMeter()
     var drainCause: RunEnd.Cause?
     var failure: StoreError?
+    /// Nothing is sent any more: the run was told to stop at once.
+    var isCancelled = false
     var lastRefresh = Timestamp.distantPast
     var hasView = false
     /// Our own transactions changed the counts since they were read.
@@ -135,7 +137,11 @@ package final class Engine {
         if cause == .stopped { drainCause = .stopped }
         snapshot.isDraining = true
         scheduler.handle(.drain, at: now, into: &effects)
-        if hard { transport.cancelAll() }
+        guard hard else { return }
+        isCancelled = true
+        scheduler.handle(.refused(pending.starts.map(\.job)), at: now, into: &effects)
+        pending.starts = []
+        transport.cancelAll()
     }
 
     private func report(of completion: HTTPCompletion) -> (job: JobID, report: AttemptReport)? {
@@ -230,7 +236,7 @@ package final class Engine {
             pending.starts = []
             drain(.stopped, hard: false, at: now, into: &effects)
         }
-        send(reply.begun)
+        if isCancelled { neverSent(reply.begun, at: now, into: &effects) } else { send(reply.begun) }
         beginning = [:]
         if !reply.refused.isEmpty {
             scheduler.handle(.refused(reply.refused), at: now, into: &effects)
@@ -273,6 +279,14 @@ package final class Engine {
         }
         scheduler.handle(.pausesChanged(classes: view.pauses.classes, keys: view.pauses.keys), at: now, into: &effects)
         scheduler.handle(.flowsChanged(open, foreign: view.isForeign), at: now, into: &effects)
+    }
+
+    /// Attempts that were begun while the run was told to stop at once.
+    private func neverSent(_ begun: [BegunAttempt], at now: Timestamp, into effects: inout SchedulerEffects) {
+        let failure = Failure(
+            TransportFailure(kind: .cancelled, requestFullySent: false, message: ""), secret: nil)
+        let report = AttemptReport(outcome: .failure(failure))
+        scheduler.handle(.finished(begun.map { ($0.job, report) }), at: now, into: &effects)
     }
 
     /// The attempts are durable: now their bytes may leave.

@@ -8,7 +8,7 @@ final class Run {
         case answered(Int, AttemptReport)
         case stored(StoreAnswer)
         case drain(hard: Bool)
-        case secretChanged(String)
+        case secretLoaded(String, isNew: Bool)
     }
 
     enum End: String {
@@ -37,6 +37,8 @@ final class Run {
     var isViewStale = false
     var drainCause: End?
     var hasFailed = false
+    /// It was told to stop at once.
+    var isCancelled = false
     /// Something happened that only a person, or another run, mends.
     var needsPerson = false
     /// Requests under way, by job.
