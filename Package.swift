@@ -43,7 +43,7 @@ let package = Package(
         library(
             "OffpeakRunner",
             ["OffpeakCore", "JSONLines", "OffpeakStore", "OffpeakProviders", "OffpeakConfiguration"]),
-        library("OffpeakSimulator", ["OffpeakCore"]),
+        library("OffpeakSimulator", ["OffpeakCore", "OffpeakStore"]),
         library(
             "OffpeakCommands",
             [

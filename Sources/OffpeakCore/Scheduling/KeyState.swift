@@ -110,5 +110,7 @@ struct Flight: Sendable {
     let poolTokensThrough: Int
     let reserved: Int
     let model: String
+    /// Its place in the flow's chain.
+    let modelIndex: Int
     let sent: Timestamp
 }

@@ -106,11 +106,9 @@ extension Scheduler {
             let ticket = state.tickets[position]
             let ladder = ladders[ticket.id]
             switch choose(for: ticket, of: state, ladder: ladder, at: now) {
-            case .key(let key, let model, let tokens, let passedOver):
+            case .key(let route):
                 state.tickets.remove(at: position)
-                begin(
-                    ticket, of: state.flow, key: key, model: model, tokens: tokens, passedOver: passedOver, at: now,
-                    into: &effects)
+                begin(ticket, of: state.flow, route, at: now, into: &effects)
                 if state.hold != nil {
                     state.hold = nil
                     effects.holds.append((id, nil))
@@ -122,29 +120,19 @@ extension Scheduler {
                     classes[index].cursor += 1
                     return false
                 }
+                if obstacle.needsPerson && obstacle.failure != nil {
+                    // Where its ladder has led it nothing goes any more: it begins anew, like the jobs behind it.
+                    ladders[ticket.id] = nil
+                    continue
+                }
                 if let until = obstacle.until { effects.wake(at: until) }
                 soonest = soonest.map { obstacle.endsBefore($0) ? obstacle : $0 } ?? obstacle
                 position -= 1
             }
         }
-        if let soonest { blockRetried(&state, by: soonest, at: now, into: &effects) }
+        if let soonest { block(&state, by: soonest, at: now, into: &effects) }
         classes[index].cursor += 1
         return false
-    }
-
-    /// All that is left of the flow are jobs with a history, and none can go. If only a person could help them, either the
-    /// same holds for the whole flow, or they are on a model that is gone meanwhile and begin again from the first.
-    private mutating func blockRetried(
-        _ state: inout FlowState, by obstacle: KeyObstacle, at now: Timestamp, into effects: inout SchedulerEffects
-    ) {
-        guard obstacle.needsPerson, let ticket = state.tickets.last else {
-            return block(&state, by: obstacle, at: now, into: &effects)
-        }
-        if case .none(let common) = choose(for: ticket, of: state, ladder: nil, at: now) {
-            return block(&state, by: common, at: now, into: &effects)
-        }
-        for ticket in state.tickets { ladders[ticket.id] = nil }
-        effects.wake(at: now)
     }
 
     /// No key takes the flow's jobs now.
@@ -186,9 +174,10 @@ extension Scheduler {
     }
 
     private mutating func begin(
-        _ ticket: JobTicket, of flow: Flow, key: Int, model: String, tokens: Int, passedOver: String, at now: Timestamp,
+        _ ticket: JobTicket, of flow: Flow, _ route: ChosenRoute, at now: Timestamp,
         into effects: inout SchedulerEffects
     ) {
+        let (key, tokens) = (route.key, route.tokens)
         let through = keys[key].limiter.tokensSentSoFar + tokens
         let sequence = keys[key].limiter.reserve(tokens: tokens, at: now)
         var poolSequence = 0
@@ -200,11 +189,12 @@ extension Scheduler {
         keys[key].breaker.sent()
         flights[ticket.id] = Flight(
             ticket: ticket, key: key, keySequence: sequence, poolSequence: poolSequence, tokensThrough: through,
-            poolTokensThrough: poolThrough, reserved: tokens, model: model, sent: now)
+            poolTokensThrough: poolThrough, reserved: tokens, model: route.model,
+            modelIndex: route.modelIndex, sent: now)
         effects.starts.append(
             AttemptStart(
-                job: ticket.id, flow: ticket.flow, lease: ticket.lease + 1, key: keys[key].name, model: model,
-                started: now, reservedTokens: tokens, passedOver: passedOver))
+                job: ticket.id, flow: ticket.flow, lease: ticket.lease + 1, key: keys[key].name, model: route.model,
+                started: now, reservedTokens: tokens, passedOver: route.passedOver))
         effects.countDay(keys[key].name, requests: 1, tokens: tokens)
         let classIndex = classes.firstIndex { $0.policy.name == flow.className }!
         classes[classIndex].served += max(1, share(of: key, tokens: tokens) / max(1, classes[classIndex].policy.weight))

@@ -80,26 +80,31 @@ extension Scheduler {
     private mutating func settle(
         _ flight: Flight, tokens: Int?, latency: Interval?, at now: Timestamp, into effects: inout SchedulerEffects
     ) {
-        keys[flight.key].limiter.settle(
-            flight.keySequence, sentAt: flight.sent, reserved: flight.reserved, tokens: tokens, latency: latency,
-            at: now)
-        if let pool = keys[flight.key].pool {
-            pools[pool].settle(
-                flight.poolSequence, sentAt: flight.sent, reserved: flight.reserved, tokens: tokens, latency: nil,
+        let unused = tokens.map { flight.reserved - $0 } ?? 0
+        giveBack(flight, requests: 0, tokens: unused, into: &effects) { scheduler in
+            scheduler.keys[flight.key].limiter.settle(
+                flight.keySequence, sentAt: flight.sent, reserved: flight.reserved, tokens: tokens, latency: latency,
                 at: now)
+            if let pool = scheduler.keys[flight.key].pool {
+                scheduler.pools[pool].settle(
+                    flight.poolSequence, sentAt: flight.sent, reserved: flight.reserved, tokens: tokens, latency: nil,
+                    at: now)
+            }
         }
-        if let tokens { effects.countDay(keys[flight.key].name, requests: 0, tokens: tokens - flight.reserved) }
     }
 
     /// The server did not count the request.
     private mutating func refused(
         _ flight: Flight, retryAfter: Interval?, at now: Timestamp, into effects: inout SchedulerEffects
     ) {
-        keys[flight.key].limiter.refused(flight.keySequence, reserved: flight.reserved, retryAfter: retryAfter, at: now)
-        if let pool = keys[flight.key].pool {
-            pools[pool].refused(flight.poolSequence, reserved: flight.reserved, retryAfter: retryAfter, at: now)
+        giveBack(flight, requests: 1, tokens: flight.reserved, into: &effects) { scheduler in
+            scheduler.keys[flight.key].limiter.refused(
+                flight.keySequence, reserved: flight.reserved, retryAfter: retryAfter, at: now)
+            if let pool = scheduler.keys[flight.key].pool {
+                scheduler.pools[pool].refused(
+                    flight.poolSequence, reserved: flight.reserved, retryAfter: retryAfter, at: now)
+            }
         }
-        effects.countDay(keys[flight.key].name, requests: -1, tokens: -flight.reserved)
     }
 
     private mutating func learn(
@@ -134,7 +139,10 @@ extension Scheduler {
                 keys[key].breaker.failed(at: now)
             }
         case .invalidRequest, .refused, .invalidOutput:
-            settle(flight, tokens: counted(failure.usage, flight) ?? 0, latency: latency, at: now, into: &effects)
+            // What was answered was counted; what was turned away at the door was not.
+            let isAnswer = (200..<300).contains(failure.statusCode)
+            let tokens = counted(failure.usage, flight) ?? (isAnswer ? nil : 0)
+            settle(flight, tokens: tokens, latency: latency, at: now, into: &effects)
             accepted(flight, at: now)
         }
     }
@@ -177,48 +185,55 @@ extension Scheduler {
     private mutating func decide(
         after failure: Failure, _ flight: Flight, at now: Timestamp, into effects: inout SchedulerEffects
     ) {
-        let job = flight.ticket.id
+        let before = flight.ticket.attemptsUsed
         if isDraining && !failure.judged && failure.failureClass != .unknownOutcome {
-            effects.settlements.append(
-                settlement(
-                    of: flight, .failure(failure), .retry(at: now), "the run was stopped before it was sent",
-                    flight.ticket.attemptsUsed, at: now))
-            return
+            return conclude(
+                flight, failure, .retry(at: now), "the run was stopped before it was sent", before, at: now,
+                into: &effects)
         }
         guard let state = flows[flight.ticket.flow] else {
-            effects.settlements.append(
-                settlement(
-                    of: flight, .failure(failure), .retry(at: now), "the batch changed while it was in flight",
-                    flight.ticket.attemptsUsed, at: now))
-            return
+            return conclude(
+                flight, failure, .retry(at: now), "the batch changed while it was in flight", before, at: now,
+                into: &effects)
         }
         if failure.failureClass == .keyRejected
             && (keys[flight.key].isAwaitingSecret || flight.sent < keys[flight.key].secretSince)
         {
-            effects.settlements.append(
-                settlement(
-                    of: flight, .failure(failure), .retry(at: now), "key_rejected: waits for the key's new secret",
-                    flight.ticket.attemptsUsed, at: now))
-            return
+            return conclude(
+                flight, failure, .retry(at: now), "key_rejected: waits for the key's new secret", before, at: now,
+                into: &effects)
         }
         let policy = classes[state.classIndex].policy
         let isUnwell = keys[flight.key].breaker.isTripped
-        let used = flight.ticket.attemptsUsed + (JobLadder.usesAttempt(failure, isKeyUnwell: isUnwell) ? 1 : 0)
-        var ladder = ladders[job] ?? JobLadder()
+        let used = before + (JobLadder.usesAttempt(failure, isKeyUnwell: isUnwell) ? 1 : 0)
+        var ladder = ladders[flight.ticket.id] ?? JobLadder()
+        ladder.modelIndex = flight.modelIndex
         let world = JobLadder.Circumstances(
             key: flight.key,
-            hasOtherKey: hasKey(for: state, model: ladder.modelIndex, besides: flight.key, ladder, at: now),
-            hasNextModel: (ladder.modelIndex + 1..<max(ladder.modelIndex + 1, state.chain.count)).contains {
-                hasKey(for: state, model: $0, besides: nil, JobLadder(), at: now)
-            },
+            hasOtherKey: hasKey(for: state, model: flight.modelIndex, besides: flight.key, ladder, at: now),
+            nextModel: nextModel(after: flight.modelIndex, of: state, at: now),
             recovery: recovery(of: flight.key, after: failure, at: now), isKeyUnwell: isUnwell, attemptsUsed: used)
         let (disposition, reason) = ladder.next(after: failure, policy: policy, in: world, at: now, using: &generator)
         switch disposition {
-        case .complete, .park, .fail: ladders[job] = nil
-        default: ladders[job] = ladder
+        case .complete, .park, .fail: ladders[flight.ticket.id] = nil
+        default: ladders[flight.ticket.id] = ladder
         }
-        effects.settlements.append(
-            settlement(of: flight, .failure(failure), disposition, reason, used, at: now))
+        conclude(flight, failure, disposition, reason, used, at: now, into: &effects)
+    }
+
+    private mutating func conclude(
+        _ flight: Flight, _ failure: Failure, _ disposition: Disposition, _ reason: String, _ used: Int,
+        at now: Timestamp, into effects: inout SchedulerEffects
+    ) {
+        effects.settlements.append(settlement(of: flight, .failure(failure), disposition, reason, used, at: now))
+    }
+
+    /// The next model of a flow's chain that some key serves.
+    func nextModel(after index: Int, of state: FlowState, at now: Timestamp) -> Int? {
+        guard index + 1 < state.chain.count else { return nil }
+        return (index + 1..<state.chain.count).first {
+            hasKey(for: state, model: $0, besides: nil, JobLadder(), at: now)
+        }
     }
 
     /// Whether some key that is not known to be useless could serve the flow with a model of its chain.
@@ -240,6 +255,10 @@ extension Scheduler {
 
     /// When a key that failed is expected to serve again.
     private func recovery(of key: Int, after failure: Failure, at now: Timestamp) -> Timestamp {
+        max(guess(of: key, after: failure, at: now), now + (failure.retryAfter ?? .zero))
+    }
+
+    private func guess(of key: Int, after failure: Failure, at now: Timestamp) -> Timestamp {
         switch failure.failureClass {
         case .rateLimited:
             let pool = keys[key].pool.map { pools[$0].blockedUntil } ?? .distantPast

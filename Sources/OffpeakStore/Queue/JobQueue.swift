@@ -7,6 +7,12 @@ package protocol JobQueue: AnyObject {
     /// batches are included and marked.
     func openFlows() throws(StoreError) -> [Flow]
 
+    /// The same flows with their counters; usage and holds may be left out.
+    func flowStatuses() throws(StoreError) -> [FlowStatus]
+
+    /// Parks all waiting jobs of a flow, with the failure that keeps every key from serving them. Returns how many.
+    func park(flow: FlowID, failure: Failure, at now: Timestamp) throws(StoreError) -> Int
+
     /// Ready jobs of a flow in input order, after a job if one is given. Jobs whose start is not committed yet come
     /// again.
     func peek(flow: FlowID, after: JobID?, limit: Int) throws(StoreError) -> [JobTicket]

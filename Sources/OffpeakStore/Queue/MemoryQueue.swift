@@ -54,7 +54,7 @@ package final class MemoryQueue: JobQueue {
     /// Ready jobs of each flow, ascending; the rest of what is kept twice for speed.
     private var ready: [FlowID: [JobID]] = [:]
     private var due: [JobID: Timestamp] = [:]
-    private var openJobs: [FlowID: Int] = [:]
+    private var counts: [FlowID: JobCounts] = [:]
 
     package init() {}
 
@@ -91,7 +91,7 @@ package final class MemoryQueue: JobQueue {
         jobs[id] = Job(
             flow: flow, customID: customID, line: Int(number), body: body, maxOutputTokens: maxOutputTokens)
         ready[flow, default: []].append(id)
-        openJobs[flow, default: 0] += 1
+        counts[flow, default: JobCounts()].ready += 1
         version += 1
         return id
     }
@@ -133,8 +133,28 @@ package final class MemoryQueue: JobQueue {
     // MARK: JobQueue
 
     package func openFlows() -> [Flow] {
-        flows.values.filter { batches[$0.batch]?.state == 1 && openJobs[$0.id, default: 0] > 0 }
+        flows.values.filter { batches[$0.batch]?.state == 1 && isOpen($0.id) }
             .sorted { $0.id < $1.id }
+    }
+
+    package func flowStatuses() -> [FlowStatus] {
+        var next: [FlowID: Timestamp] = [:]
+        for (id, due) in due { if let flow = jobs[id]?.flow { next[flow] = min(next[flow] ?? due, due) } }
+        return openFlows().map { flow in
+            FlowStatus(
+                flow: flow, counts: counts[flow.id] ?? JobCounts(), usage: Usage(), hold: nil, nextDue: next[flow.id])
+        }
+    }
+
+    package func park(flow: FlowID, failure: Failure, at now: Timestamp) -> Int {
+        let waiting = jobs.filter {
+            $0.value.flow == flow && ($0.value.state == .ready || $0.value.state == .scheduled)
+        }
+        for id in waiting.keys {
+            move(id, to: .parked)
+            jobs[id]?.failure = failure
+        }
+        return waiting.count
     }
 
     package func peek(flow: FlowID, after: JobID?, limit: Int) -> [JobTicket] {
@@ -194,6 +214,8 @@ package final class MemoryQueue: JobQueue {
     package func keyMemories() -> [KeyMemory] { memories.values.sorted { $0.key < $1.key } }
     package func pauses() -> Pauses { paused }
     package func dataVersion() -> Int { version }
+
+    private func isOpen(_ flow: FlowID) -> Bool { counts[flow].map { $0.open > 0 } ?? false }
 
     // MARK: Parts of a tick
 
@@ -261,7 +283,7 @@ package final class MemoryQueue: JobQueue {
     private func noteFinished(_ touched: Set<BatchID>, at now: Timestamp) -> [BatchID] {
         let finished = touched.sorted().filter { batch in
             batches[batch]?.finished == nil
-                && flows.values.allSatisfy { $0.batch != batch || openJobs[$0.id, default: 0] == 0 }
+                && flows.values.allSatisfy { $0.batch != batch || !isOpen($0.id) }
         }
         for batch in finished { batches[batch]?.finished = now }
         return finished
@@ -273,8 +295,8 @@ package final class MemoryQueue: JobQueue {
         if job.state == .ready, let index = readyIndex(id, job.flow) { ready[job.flow]?.remove(at: index) }
         if state == .ready { ready[job.flow, default: []].insert(id, at: insertionIndex(id, job.flow)) }
         due[id] = moment
-        if !job.state.isFinal { openJobs[job.flow, default: 0] -= 1 }
-        if !state.isFinal { openJobs[job.flow, default: 0] += 1 }
+        counts[job.flow, default: JobCounts()][job.state] -= 1
+        counts[job.flow, default: JobCounts()][state] += 1
         jobs[id]?.state = state
         jobs[id]?.due = moment
         if state != .failed && state != .parked { jobs[id]?.failure = nil }
