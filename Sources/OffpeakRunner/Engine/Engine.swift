@@ -262,9 +262,11 @@ package final class Engine {
             flows[status.flow.id] = status
             open.append(status.flow)
             snapshot.waiting += status.counts.waiting
-            guard let hold = scheduler.hold(on: status.flow.id) else { continue }
+            guard let hold = scheduler.hold(on: status.flow.id), let until = hold.until,
+                until - now > RunOptions.longestPace
+            else { continue }
             snapshot.deferred += status.counts.ready
-            if let until = hold.until, until < snapshot.deferredUntil ?? .distantFuture {
+            if until < snapshot.deferredUntil ?? .distantFuture {
                 (snapshot.deferredUntil, snapshot.deferredReason) = (until, hold.reason)
             }
         }
