@@ -60,6 +60,9 @@ let package = Package(
         tests("OffpeakTransportTests", ["OffpeakTransport", "OffpeakProviders", "OffpeakCore", "HTTPServer"]),
         tests("OffpeakConfigurationTests", ["OffpeakConfiguration", "OffpeakProviders", "OffpeakCore"]),
         tests("OffpeakRehearsalTests", ["OffpeakRehearsal", "HTTPServer", "JSONLines", "OffpeakConfiguration"]),
+        tests(
+            "OffpeakRunnerTests",
+            ["OffpeakRunner", "OffpeakConfiguration", "OffpeakProviders", "OffpeakStore", "OffpeakCore"]),
         tests("SimulationTests", ["OffpeakSimulator", "OffpeakCore"]),
         tests("CommandTests", ["OffpeakCommands", "OffpeakStore", "OffpeakCore"]),
         tests("TidyTests", []),
