@@ -14,6 +14,7 @@ package final class Engine {
         case stored(StoreReply)
         case secretLoaded(key: String, Result<Secret, SecretProblem>)
         case drain(hard: Bool)
+        case note(String)
     }
 
     /// What an answer is read against.
@@ -72,7 +73,8 @@ package final class Engine {
             refreshableKeys: secrets.refreshable, seed: options.seed)
         try Recovery.perform(on: queue, scheduler: &scheduler, calendar: calendar, clock: clock, note: onNote)
         let mail = mail
-        worker = StoreWorker(queue: queue) { mail.post(.stored($0)) }
+        worker = StoreWorker(
+            queue: queue, note: { mail.post(.note($0)) }, reply: { mail.post(.stored($0)) })
         transport = try makeTransport { mail.post(.completed($0)) }
     }
 
@@ -98,7 +100,10 @@ package final class Engine {
             let wake = effects.wakeAt
             perform(&effects, at: now)
             if let end = end(at: now) { return end }
-            if let failure, scheduler.inFlightCount == 0, !isStoring { throw failure }
+            if let failure, scheduler.inFlightCount == 0, !isStoring {
+                guard !pending.settlements.isEmpty else { throw failure }
+                keepAnswers(after: failure)
+            }
             publish(at: now)
             if !isStoring, !pending.isEmpty, failure == nil { continue }
             for message in mail.take(within: patience(wake, at: now)) { receive(message, into: &effects) }
@@ -117,6 +122,7 @@ package final class Engine {
         case .stored(let reply): stored(reply, at: now, into: &effects)
         case .secretLoaded(let key, let result): secretLoaded(key, result, at: now, into: &effects)
         case .drain(let hard): drain(.stopped, hard: hard, at: now, into: &effects)
+        case .note(let text): onNote(text)
         }
     }
 
@@ -215,6 +221,9 @@ package final class Engine {
         if let failure = reply.failure {
             self.failure = failure
             drain(.stopped, hard: false, at: now, into: &effects)
+            // What was chosen meanwhile is never begun now.
+            scheduler.handle(.refused(pending.starts.map(\.job)), at: now, into: &effects)
+            pending.starts = []
         }
         send(reply.begun)
         beginning = [:]
@@ -230,6 +239,13 @@ package final class Engine {
         snapshot.parked += reply.parked
         if let due = reply.nextDue { nextDue = min(nextDue ?? due, due) }
         if let view = reply.refresh { take(view, at: now, into: &effects) }
+    }
+
+    /// Answers that came after the queue had failed are paid for, too: they go where the next run finds them.
+    private func keepAnswers(after failure: StoreError) {
+        isStoring = true
+        worker.keep(pending.settlements, after: failure)
+        pending.settlements = []
     }
 
     private func take(_ view: QueueView, at now: Timestamp, into effects: inout SchedulerEffects) {
