@@ -34,6 +34,8 @@ package final class Engine {
     var isStoring = false
     /// The starts of the transaction that is under way.
     var beginning: [JobID: AttemptStart] = [:]
+    /// Its settlements that make their jobs wait again.
+    var returning = 0
     var dispatched: [JobID: Dispatch] = [:]
     var flows: [FlowID: FlowStatus] = [:]
     var nextDue: Timestamp?
@@ -199,6 +201,7 @@ package final class Engine {
         isStoring = true
         if pending.changesJobs { isViewStale = true }
         beginning = Dictionary(uniqueKeysWithValues: pending.starts.map { ($0.job, $0) })
+        returning = pending.settlements.count { $0.disposition.goesOn }
         worker.perform(pending, at: now, day: calendar.day)
         pending = PendingTick()
     }
@@ -237,6 +240,7 @@ package final class Engine {
         }
         if !reply.promoted.isEmpty { scheduler.handle(.promoted(reply.promoted), at: now, into: &effects) }
         snapshot.parked += reply.parked
+        if reply.failure == nil { snapshot.waiting += returning - reply.begun.count - reply.parked }
         if let due = reply.nextDue { nextDue = min(nextDue ?? due, due) }
         if let view = reply.refresh { take(view, at: now, into: &effects) }
     }
@@ -315,6 +319,16 @@ package final class Engine {
                 scheduler.handle(.secretChanged(key: key), at: now, into: &effects)
             }
         case .failure(let problem): onNote("key \(key): its secret could not be loaded again: \(problem.message)")
+        }
+    }
+}
+
+extension Disposition {
+    /// Whether the job waits for another attempt.
+    fileprivate var goesOn: Bool {
+        switch self {
+        case .retry, .defer, .nextKey, .nextModel: true
+        case .complete, .fail, .park: false
         }
     }
 }
