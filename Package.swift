@@ -43,7 +43,7 @@ let package = Package(
         library(
             "OffpeakRunner",
             ["OffpeakCore", "JSONLines", "OffpeakStore", "OffpeakProviders", "OffpeakConfiguration"]),
-        library("OffpeakSimulator", ["OffpeakCore"]),
+        library("OffpeakSimulator", ["OffpeakCore", "OffpeakStore"]),
         library(
             "OffpeakCommands",
             [
@@ -57,7 +57,7 @@ let package = Package(
         tests("JSONLinesTests", ["JSONLines"]),
         tests("OffpeakProvidersTests", ["OffpeakProviders", "OffpeakCore", "JSONLines"]),
         tests("OffpeakStoreTests", ["OffpeakStore", "OffpeakCore", "CSQLite"]),
-        tests("OffpeakTransportTests", ["OffpeakTransport", "OffpeakProviders", "OffpeakCore"]),
+        tests("OffpeakTransportTests", ["OffpeakTransport", "OffpeakProviders", "OffpeakCore", "HTTPServer"]),
         tests("OffpeakConfigurationTests", ["OffpeakConfiguration", "OffpeakProviders", "OffpeakCore"]),
         tests("OffpeakRehearsalTests", ["OffpeakRehearsal", "HTTPServer", "JSONLines", "OffpeakConfiguration"]),
         tests("SimulationTests", ["OffpeakSimulator", "OffpeakCore"]),

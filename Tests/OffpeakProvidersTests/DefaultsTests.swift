@@ -27,21 +27,6 @@ import Testing
         #expect(perDay == ["groq"])
     }
 
-    @Test(
-        arguments: [
-            (480, nil, Endpoint.chatCompletions, 100, 500), (481, 64, .chatCompletions, 101, 64),
-            (10, 0, .chatCompletions, 1, 0), (440, 900, .embeddings, 100, 0), (0, nil, .responses, 1, 500),
-            (-5, -5, .completions, 1, 0),
-        ] as [(Int, Int?, Endpoint, Int, Int)])
-    func `the first guess of a job's tokens`(
-        _ bytes: Int, _ limit: Int?, _ endpoint: Endpoint, _ input: Int, _ output: Int
-    ) {
-        let guess = TokenEstimate(bodyBytes: bytes, maxOutputTokens: limit, endpoint: endpoint)
-        #expect(guess.inputTokens == input)
-        #expect(guess.outputTokens == output)
-        #expect(guess.totalTokens == input + output)
-    }
-
     @Test func `every kind of provider has an adapter`() {
         #expect(ProviderKind.allCases.allSatisfy { $0.adapter is OpenAIAdapter })
     }

@@ -135,7 +135,8 @@ func prompts(_ count: Int, className: String = "nightly", model: String = "small
         tick.settlements = zip(begun, dispositions).map { begun, disposition in
             settling(begun, failure(.overloaded, "busy"), disposition, used: 1, at: at(3))
         }
-        _ = try harness.queue.commit(tick, at: at(3))
+        // Whoever holds a page of the flow must hear that it has ready jobs again.
+        #expect(try harness.queue.commit(tick, at: at(3)).promoted == [FlowCount(flow: flow, jobs: 3)])
         let jobs = try harness.snapshot().jobs
         #expect(jobs.map(\.state) == [.scheduled, .ready, .scheduled, .ready, .ready, .parked, .failed])
         #expect(jobs.map(\.due) == [50, nil, 60, nil, nil, nil, nil])

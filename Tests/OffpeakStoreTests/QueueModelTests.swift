@@ -51,12 +51,14 @@ private struct Duel {
         case 2: try pauseOrResume()
         case 3 where numbers.chance(1, in: 4): try cancel()
         case 4: try retry()
+        case 6 where numbers.chance(1, in: 3): try park()
         case 5 where numbers.chance(1, in: 3): try sqlite.restart(at: at(now))
         default: try tick()
         }
         let (expected, found) = (model.snapshot(), try sqlite.snapshot())
         try same(expected, found, "snapshots")
         try same(model.queue.openFlows(), sqlite.queue.openFlows(), "openFlows")
+        try same(statuses(model.queue), statuses(sqlite.queue), "flowStatuses")
         try same(model.queue.openAttempts(), sqlite.queue.openAttempts(), "openAttempts")
         try same(model.queue.nextDue(), sqlite.queue.nextDue(), "nextDue")
         try same(model.queue.pauses(), sqlite.queue.pauses(), "pauses")
@@ -64,6 +66,18 @@ private struct Duel {
         try same(model.queue.recentAttempts(since: since), sqlite.queue.recentAttempts(since: since), "recentAttempts")
         try same(model.queue.dayUse(day: 1), sqlite.queue.dayUse(day: 1), "dayUse")
         try same([], faults(in: sqlite.sqlite.connection), "invariants")
+    }
+
+    private func statuses(_ queue: any JobQueue) throws -> [String] {
+        try queue.flowStatuses().map { "\($0.flow.id) \($0.counts) \($0.nextDue?.milliseconds ?? -1)" }
+    }
+
+    private mutating func park() throws {
+        guard let flow = try model.queue.openFlows().randomElement(using: &numbers)?.id else { return }
+        let why = Failure(.keyRejected, code: "invalid_api_key", message: "revoked", statusCode: 401)
+        try same(
+            model.queue.park(flow: flow, failure: why, at: at(now)),
+            sqlite.queue.park(flow: flow, failure: why, at: at(now)), "parked")
     }
 
     private func same<Value: Equatable>(_ model: Value, _ sqlite: Value, _ what: String) throws {

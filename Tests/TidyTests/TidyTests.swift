@@ -17,7 +17,7 @@ import Testing
         "OffpeakRehearsal": [
             "HTTPServer", "JSONLines", "OffpeakConfiguration", "OffpeakCore", "Glibc", "Dispatch", "Synchronization",
         ],
-        "OffpeakSimulator": ["OffpeakCore"],
+        "OffpeakSimulator": ["OffpeakCore", "OffpeakStore"],
         "OffpeakRunner": [
             "OffpeakCore", "JSONLines", "OffpeakStore", "OffpeakProviders", "OffpeakConfiguration", "Foundation",
             "Dispatch", "Glibc", "Synchronization",

@@ -65,7 +65,7 @@ package enum CommandLineTool {
             return .success
         }
         guard let command = Command.all.first(where: { $0.syntax.name == name }) else {
-            let near = Nearest.name(to: name, in: Command.all.map(\.syntax.name))
+            let near = Spelling.nearest(to: name, among: Command.all.map(\.syntax.name))
             throw CommandFailure.usage(
                 "offpeak has no command \"\(name)\"", hint: near.map { "did you mean `offpeak \($0)`?" })
         }

@@ -63,51 +63,18 @@ extension Command {
             options: [.flag("--live", "also send one tiny request per key; this may cost a few tokens")])
     ) { context in
         let location = ConfigurationLocation(option: context.arguments["--config"], environment: context.environment)
-        switch Configuration.load(location) {
-        case .failure(let found):
-            CheckReport(path: found.path, problems: found.problems, notices: found.notices, classes: []).print(
-                context.printer)
-            return .userError
-        case .success(let configuration):
-            var report = CheckReport(configuration, environment: context.environment)
-            if context.arguments.has("--live"), report.problems.isEmpty {
-                report.problems += try LiveCheck.run(
-                    configuration, environment: context.environment, printer: context.printer)
-            }
-            report.print(context.printer)
-            return report.problems.isEmpty ? .success : .userError
+        let reading = Configuration.load(location)
+        var report = CheckReport(reading, environment: context.environment)
+        if context.arguments.has("--live"), report.isOK, case .success(let configuration) = reading {
+            report.problems += try LiveCheck.run(
+                configuration, environment: context.environment, printer: context.printer)
         }
+        report.print(context.printer)
+        return report.isOK ? .success : .userError
     }
 }
 
-/// What `check` found.
-struct CheckReport {
-    var path: String
-    var problems: [Problem]
-    var notices: [Problem]
-    var classes: [(name: String, sentence: String)]
-
-    init(path: String, problems: [Problem], notices: [Problem], classes: [(name: String, sentence: String)]) {
-        self.path = path
-        self.problems = problems
-        self.notices = notices
-        self.classes = classes
-    }
-
-    /// A valid configuration, with the secrets of its enabled keys looked at.
-    init(_ configuration: Configuration, environment: [String: String]) {
-        path = configuration.path
-        problems = []
-        notices = configuration.notices
-        classes = configuration.classes.map { ($0.name, $0.sentence(in: configuration)) }
-        for key in configuration.keys where key.enabled {
-            if case .failure(let problem) = configuration.secretSource(of: key.name).load(environment: environment) {
-                problems.append(
-                    Problem(path: "keys.\(key.name).secret", line: nil, message: problem.message, hint: problem.hint))
-            }
-        }
-    }
-
+extension CheckReport {
     func print(_ printer: Printer) {
         if printer.usesJSON {
             printer.json { write(to: &$0) }
@@ -115,14 +82,15 @@ struct CheckReport {
         }
         for problem in problems { printer.data("problem: " + problem.headline(in: path) + Self.hint(problem)) }
         for notice in notices { printer.data("notice: " + notice.headline(in: path) + Self.hint(notice)) }
-        for (name, sentence) in classes { printer.data("class \(name): \(sentence)") }
-        printer.note(problems.isEmpty ? "\(path) is valid" : "\(path): \(problems.count) problems")
+        for line in classes { printer.data("class \(line.name): \(line.sentence)") }
+        let count = problems.count == 1 ? "1 problem" : "\(problems.count) problems"
+        printer.note(isOK ? "\(path) is valid" : "\(path): \(count)")
     }
 
     private static func hint(_ problem: Problem) -> String { problem.hint.map { "\n    hint: \($0)" } ?? "" }
 
     private func write(to writer: inout JSONWriter) {
-        writer.member("ok", problems.isEmpty)
+        writer.member("ok", isOK)
         for (name, list) in [("problems", problems), ("notices", notices)] {
             writer.array(name) { array in
                 for problem in list {
@@ -136,10 +104,10 @@ struct CheckReport {
             }
         }
         writer.array("classes") { array in
-            for (name, sentence) in classes {
+            for line in classes {
                 array.object {
-                    $0.member("class", name)
-                    $0.member("sentence", sentence)
+                    $0.member("class", line.name)
+                    $0.member("sentence", line.sentence)
                 }
             }
         }

@@ -146,7 +146,7 @@ extension CommandContext {
     /// A name must be in the configuration: a mistyped one would silently do nothing.
     func checkName(_ name: String, among names: [String], what: String) throws(CommandFailure) {
         guard !names.contains(name) else { return }
-        let near = Nearest.name(to: name, in: names)
+        let near = Spelling.nearest(to: name, among: names)
         throw CommandFailure(
             .userError, code: "no_\(what)", "the configuration has no \(what) \"\(name)\"",
             hint: near.map { "did you mean \"\($0)\"?" } ?? "it has: \(names.joined(separator: ", "))")

@@ -1,3 +1,5 @@
+import OffpeakConfiguration
+
 /// What a command's arguments may be.
 struct CommandSyntax: Sendable {
     struct Option: Sendable {
@@ -62,7 +64,7 @@ struct ParsedArguments: Sendable {
                     $0.name == name || GlobalOptions.short[name] == $0.name || (name == "-o" && $0.name == "--output")
                 })
             else {
-                let near = Nearest.name(to: name, in: known.map(\.name))
+                let near = Spelling.nearest(to: name, among: known.map(\.name))
                 throw .usage(
                     "`offpeak \(syntax.name)` has no option \(name)",
                     hint: near.map { "did you mean \($0)?" } ?? "run `offpeak help \(syntax.name)` for its options")
@@ -114,29 +116,5 @@ enum GlobalOptions {
     static func isKnown(_ word: String) -> Bool {
         let name = String(word.prefix { $0 != "=" })
         return short[name] != nil || all.contains { $0.name == name }
-    }
-}
-
-/// Which known name was probably meant.
-enum Nearest {
-    static func name(to word: String, in names: [String]) -> String? {
-        let scored = names.map { (distance(Array(word.utf8), Array($0.utf8)), $0) }
-        guard let best = scored.min(by: { $0.0 < $1.0 }), best.0 <= max(1, word.utf8.count / 3) else { return nil }
-        return best.1
-    }
-
-    /// Levenshtein's edit distance.
-    private static func distance(_ a: [UInt8], _ b: [UInt8]) -> Int {
-        var row = Array(0...b.count)
-        for (i, x) in a.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for (j, y) in b.enumerated() {
-                let cost = min(row[j] + 1, row[j + 1] + 1, diagonal + (x == y ? 0 : 1))
-                diagonal = row[j + 1]
-                row[j + 1] = cost
-            }
-        }
-        return row[b.count]
     }
 }

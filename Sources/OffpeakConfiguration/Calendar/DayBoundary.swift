@@ -3,8 +3,8 @@ import OffpeakCore
 
 /// One calendar day of a zone, in wall-clock time.
 package struct DayBoundary: Sendable, Equatable {
-    /// `2026-11-24`.
-    package let name: String
+    /// The date as the queue stores it: 20261124.
+    package let number: Int
     /// The day's first moment: usually midnight, later where the clocks skip it.
     package let start: Timestamp
     /// The next day's first moment.
@@ -19,11 +19,17 @@ package struct DayBoundary: Sendable, Equatable {
         // A day that the zone left out entirely has no length; it is not met here, since no moment is in it.
         start = local.first(day: day, minute: 0)
         end = local.first(day: day + 1, minute: 0)
-        name = Self.name(ofDay: day)
+        number = Self.number(ofDay: day)
+    }
+
+    /// `2026-11-24`.
+    package var name: String {
+        func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        return "\(number / 10_000)-\(two(number / 100 % 100))-\(two(number % 100))"
     }
 
     /// The date of a day counted from 1970-01-01, by the Gregorian calendar.
-    private static func name(ofDay day: Int64) -> String {
+    private static func number(ofDay day: Int64) -> Int {
         // Counted in years that begin in March, the leap day comes last and months follow one formula.
         let shifted = day + 719_468
         let era = LocalTime.floor(shifted, 146_097)
@@ -33,7 +39,6 @@ package struct DayBoundary: Sendable, Equatable {
         let march = (5 * dayOfYear + 2) / 153
         let date = dayOfYear - (153 * march + 2) / 5 + 1
         let month = march < 10 ? march + 3 : march - 9
-        func two(_ number: Int64) -> String { number < 10 ? "0\(number)" : "\(number)" }
-        return "\(year + era * 400 + (month <= 2 ? 1 : 0))-\(two(month))-\(two(date))"
+        return Int((year + era * 400 + (month <= 2 ? 1 : 0)) * 10_000 + month * 100 + date)
     }
 }

@@ -89,10 +89,13 @@ package struct SlidingWindow: Sendable {
         if used + amount <= limit || used == 0 { return nil }
         var left = used
         var sequence = head
+        // Entries leave in their order, so one that was counted early waits for those before it.
+        var counted = Timestamp.distantPast
         while sequence < log.end {
             let entry = log[sequence]
             left -= weight(entry)
-            if left + amount <= limit || left == 0 { return entry.countedAt + length + Self.slack }
+            counted = max(counted, entry.countedAt)
+            if left + amount <= limit || left == 0 { return counted + length + Self.slack }
             sequence += 1
         }
         return nil

@@ -4,11 +4,11 @@
 /// each row, or a constant size, is met exactly); output tokens follow their mean. A limit that is filled from exact
 /// forecasts is filled completely; forecasts that are too high would leave the last job of each minute to the next.
 package struct TokenForecast: Sendable {
-    private var count = 0
-    private var sumX = 0
-    private var sumY = 0
-    private var sumXX = 0
-    private var sumXY = 0
+    private var count: Int128 = 0
+    private var sumX: Int128 = 0
+    private var sumY: Int128 = 0
+    private var sumXX: Int128 = 0
+    private var sumXY: Int128 = 0
     /// Output tokens and their mean absolute deviation, in 1/16 token.
     private var output = 0
     private var outputDeviation = 0
@@ -18,6 +18,8 @@ package struct TokenForecast: Sendable {
     static let bytesPerToken = 4
     /// Output assumed when a request sets no maximum and nothing is known yet.
     static let blindOutput = 500
+    /// More tokens than any model takes or gives. Lines and answers may name any number; it only needs to stay one.
+    static let mostTokens = 1 << 30
 
     package init() {}
 
@@ -28,45 +30,49 @@ package struct TokenForecast: Sendable {
 
     /// Input tokens, never less than one.
     package func input(bodyBytes: Int) -> Int {
-        guard count > 0 else { return bodyBytes / Self.bytesPerToken + 1 }
+        guard count > 0 else { return min(bodyBytes / Self.bytesPerToken + 1, Self.mostTokens) }
+        return min(max(1, line(at: bodyBytes) + inputDeviation / 16), Self.mostTokens)
+    }
+
+    /// The fitted line at a body's size: mean(y) + slope · (x − mean(x)), as one fraction and rounded once.
+    private func line(at bodyBytes: Int) -> Int {
         let determinant = count * sumXX - sumX * sumX
-        let guess: Int
-        if determinant == 0 {
-            guess = rounded(sumY, count)
-        } else {
-            let slope = count * sumXY - sumX * sumY
-            // The line at x: mean(y) + slope/determinant · (x − mean(x)), kept in integers by a common denominator.
-            let x = min(bodyBytes, Self.largestBody)
-            guess = rounded(sumY, count) + rounded((count * x - sumX) / count * slope, determinant)
-        }
-        return max(1, guess + inputDeviation / 16)
+        guard determinant != 0 else { return Int(rounded(sumY, count)) }
+        let slope = count * sumXY - sumX * sumY
+        let x = Int128(min(bodyBytes, Self.largestBody))
+        let guess = rounded(sumY * determinant + (count * x - sumX) * slope, count * determinant)
+        return Int(min(max(guess, 0), Int128(Self.mostTokens)))
     }
 
     private func expectedOutput(maxOutputTokens: Int?, endpoint: Endpoint) -> Int {
         if endpoint == .embeddings { return 0 }
-        guard count > 0 else { return maxOutputTokens ?? Self.blindOutput }
-        let guess = rounded(output + outputDeviation, 16)
-        return min(guess, maxOutputTokens ?? guess)
+        let most = min(maxOutputTokens ?? Self.mostTokens, Self.mostTokens)
+        guard count > 0 else { return maxOutputTokens == nil ? Self.blindOutput : most }
+        return min((output + outputDeviation + 8) / 16, most)
     }
 
     /// An answer came with its usage.
     package mutating func learn(bodyBytes: Int, usage: Usage) {
         guard usage.inputTokens > 0 else { return }
-        let x = min(bodyBytes, Self.largestBody)
+        let x = Int128(min(bodyBytes, Self.largestBody))
+        let input = min(usage.inputTokens, Self.mostTokens)
+        let answer = min(usage.outputTokens, Self.mostTokens) * 16
         if count == 0 {
-            output = usage.outputTokens * 16
+            output = answer
         } else {
-            let off = abs(usage.inputTokens - (input(bodyBytes: bodyBytes) - inputDeviation / 16))
-            inputDeviation += (off * 16 - inputDeviation) / 16
-            let step = min(count + 1, 32)
-            outputDeviation += (abs(usage.outputTokens * 16 - output) - outputDeviation) / step
-            output += (usage.outputTokens * 16 - output) / step
+            // Through bodies of one size goes no line yet: what another size then uses is no deviation from it.
+            if count * sumXX != sumX * sumX || count * x == sumX {
+                inputDeviation += (abs(input - line(at: bodyBytes)) * 16 - inputDeviation) / 16
+            }
+            let step = Int(min(count + 1, 32))
+            outputDeviation += (abs(answer - output) - outputDeviation) / step
+            output += (answer - output) / step
         }
         count += 1
         sumX += x
-        sumY += usage.inputTokens
+        sumY += Int128(input)
         sumXX += x * x
-        sumXY += x * usage.inputTokens
+        sumXY += x * Int128(input)
         // Halving now and then lets old answers fade.
         if count >= 256 {
             count /= 2
@@ -77,8 +83,8 @@ package struct TokenForecast: Sendable {
         }
     }
 
-    /// Keeps every product inside 64 bits: 64 Ki · 256² · 64 Ki · 16 Ki tokens < 2⁶³.
-    private static let largestBody = 65_536
+    /// Keeps every product inside 128 bits: at most 2⁸ answers, bodies of 2³⁰ bytes and 2³⁰ tokens make 2¹¹⁶.
+    private static let largestBody = 1 << 30
 
-    private func rounded(_ a: Int, _ b: Int) -> Int { a >= 0 ? (a + b / 2) / b : -((-a + b / 2) / b) }
+    private func rounded(_ a: Int128, _ b: Int128) -> Int128 { a >= 0 ? (a + b / 2) / b : -((-a + b / 2) / b) }
 }

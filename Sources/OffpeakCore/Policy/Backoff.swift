@@ -11,8 +11,8 @@ package enum Backoff {
         let wait = Int64.random(in: low...high, using: &generator)
         guard let retryAfter else { return .milliseconds(min(wait, cap.milliseconds)) }
         // Up to a tenth on top, again so that not all return in the same instant.
-        let asked =
-            retryAfter.milliseconds + Int64.random(in: 0...(retryAfter.milliseconds / 10 + 1), using: &generator)
+        let least = max(0, retryAfter.milliseconds)
+        let asked = least + Int64.random(in: 0...(least / 10 + 1), using: &generator)
         return .milliseconds(max(min(wait, cap.milliseconds), asked))
     }
 }

@@ -18,8 +18,8 @@ package struct JobLadder: Sendable {
         package var key: Int
         /// Another key of the class, not avoided by the job and not known to be unusable, serves the model.
         package var hasOtherKey: Bool
-        /// The chain has a further model that some usable key serves.
-        package var hasNextModel: Bool
+        /// The next model of the chain that some usable key serves.
+        package var nextModel: Int?
         /// When the failing key is expected to serve again.
         package var recovery: Timestamp
         /// The failure is the key's or provider's doing, as far as its other answers show: the job is not to blame.
@@ -52,11 +52,15 @@ package struct JobLadder: Sendable {
             case .nextKey where mayTryAgain && world.hasOtherKey:
                 avoided[world.key] = world.recovery
                 return (.nextKey, "\(failure.failureClass.rawValue): the class's next key takes it")
-            case .nextModel where mayTryAgain && world.hasNextModel:
-                modelIndex += 1
+            case .nextModel:
+                guard mayTryAgain, let next = world.nextModel else {
+                    position += 1
+                    continue
+                }
+                modelIndex = next
                 avoided = [:]
                 return (.nextModel, "\(failure.failureClass.rawValue): the next model of the chain takes it")
-            case .defer where mayTryAgain || world.isKeyUnwell:
+            case .defer where mayTryAgain:
                 startOver()
                 let until = max(world.recovery, now + (failure.retryAfter ?? .zero))
                 return (.defer(until: until), "\(failure.failureClass.rawValue): waits until the key can serve again")
@@ -88,7 +92,7 @@ package struct JobLadder: Sendable {
     /// Once, if a later step can send the job elsewhere; otherwise as long as there are attempts.
     private func mayRetry(_ failure: FailureClass, _ rest: ArraySlice<LadderStep>, _ world: Circumstances) -> Bool {
         let elsewhere =
-            (rest.contains(.nextKey) && world.hasOtherKey) || (rest.contains(.nextModel) && world.hasNextModel)
+            (rest.contains(.nextKey) && world.hasOtherKey) || (rest.contains(.nextModel) && world.nextModel != nil)
         return !elsewhere || (retries[failure] ?? 0) == 0
     }
 

@@ -15,8 +15,14 @@ struct KeyState: Sendable {
     var breaker = Breaker()
     var health = Health.ok
     var isPaused = false
-    /// Its secret comes from a command and may have become valid again.
+    /// Loading its secret again may give another one.
     var isRefreshable = false
+    /// It was rejected, and its secret is being loaded again.
+    var isAwaitingSecret = false
+    /// When its secret was last asked for because of a rejection.
+    var secretAsked = Timestamp.distantPast
+    /// When it got another secret during this run.
+    var secretSince = Timestamp.distantPast
     /// Models (the provider's names) that it turned out not to serve.
     var missingModels: [String: Failure] = [:]
     /// Mean answer time in µs, 0 while unknown.
@@ -43,6 +49,13 @@ struct KeyObstacle: Sendable {
     var needsPerson = false
     /// The failure that a job gets which is parked for it.
     var failure: Failure?
+
+    /// Passes before the other does: answers come before any known moment, and a person comes last.
+    func endsBefore(_ other: KeyObstacle) -> Bool {
+        if needsPerson != other.needsPerson { return other.needsPerson }
+        guard let until else { return other.until != nil }
+        return other.until.map { until < $0 } ?? false
+    }
 }
 
 /// A workload class during a run.
@@ -58,6 +71,10 @@ struct ClassState: Sendable {
     var flows: [FlowID] = []
     /// Fair queueing: what it has had so far, divided by its weight; the class with the least goes first.
     var served = 0
+    /// It had something to send when last looked at.
+    var isBacklogged = false
+    /// While one pass lasts: it has something to send.
+    var hasWork = false
     /// While one pass lasts: flows before this index have nothing to send.
     var cursor = 0
 }
@@ -75,6 +92,8 @@ struct FlowState: Sendable {
     var mayHaveMore = true
     var isFetching = false
     var hold: Hold?
+    /// `hold` is a pause or a closed window, and not the keys' doing.
+    var isGated = false
     var isParking = false
 
     /// Jobs read at once. Large enough that reading costs little per job, small enough to cost little memory.
@@ -91,5 +110,7 @@ struct Flight: Sendable {
     let poolTokensThrough: Int
     let reserved: Int
     let model: String
+    /// Its place in the flow's chain.
+    let modelIndex: Int
     let sent: Timestamp
 }

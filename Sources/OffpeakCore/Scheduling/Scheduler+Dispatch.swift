@@ -5,13 +5,14 @@ extension Scheduler {
     /// Starts whatever fits now, notes why the rest does not, and says when to come back.
     package mutating func dispatch(at now: Timestamp, into effects: inout SchedulerEffects) {
         for i in keys.indices { keys[i].fullInPass = nil }
-        for i in classes.indices { classes[i].cursor = 0 }
+        for i in classes.indices { (classes[i].cursor, classes[i].hasWork) = (0, false) }
         var started = 0
         if !isDraining {
+            gate(at: now, into: &effects)
             while started < Self.largestPass, let index = nextClass(at: now, into: &effects) {
                 if start(from: index, at: now, into: &effects) { started += 1 }
             }
-            if started == Self.largestPass { effects.wake(at: now) }
+            if started == Self.largestPass { effects.wake(at: now) } else { noteIdleClasses() }
         }
         for i in keys.indices { note(key: i, into: &effects) }
     }
@@ -20,28 +21,63 @@ extension Scheduler {
     private mutating func nextClass(at now: Timestamp, into effects: inout SchedulerEffects) -> Int? {
         var best: (index: Int, priority: Int, served: Int)?
         for i in classes.indices where !classes[i].flows.isEmpty {
-            if let hold = closure(of: classes[i], at: now) {
-                if let until = hold.until { effects.wake(at: until) }
-                if classes[i].cursor == 0 { for id in classes[i].flows { set(hold, on: id, at: now, into: &effects) } }
-                classes[i].cursor = classes[i].flows.count
-                continue
-            }
             while classes[i].cursor < classes[i].flows.count,
-                isIdle(classes[i].flows[classes[i].cursor], at: now, into: &effects)
+                isIdle(classes[i].flows[classes[i].cursor], into: &effects)
             {
                 classes[i].cursor += 1
             }
             guard classes[i].cursor < classes[i].flows.count, let flow = flows[classes[i].flows[classes[i].cursor]]
             else { continue }
             let priority = flow.flow.priority ?? classes[i].policy.priority
+            join(i, priority)
             if let found = best, (found.priority, -found.served) >= (priority, -classes[i].served) { continue }
             best = (i, priority, classes[i].served)
         }
+        if let best { level[best.priority] = max(level[best.priority] ?? 0, best.served) }
         return best?.index
     }
 
+    /// A class has something to send. One that had nothing before gets no credit for that time: it starts level with
+    /// the others. One that waited for its own keys keeps a minute's worth of credit, so that it cannot take everything
+    /// for as long as it waited.
+    private mutating func join(_ index: Int, _ priority: Int) {
+        let level = level[priority] ?? 0
+        let credit = classes[index].isBacklogged ? Self.minute : 0
+        classes[index].served = max(classes[index].served, level - credit)
+        (classes[index].isBacklogged, classes[index].hasWork) = (true, true)
+    }
+
+    /// Classes that had nothing to send in this pass, those aside whose next page is only being read.
+    private mutating func noteIdleClasses() {
+        for i in classes.indices where classes[i].isBacklogged && !classes[i].hasWork {
+            let isReading = classes[i].flows.contains { flows[$0]?.isFetching == true }
+            if !isReading || closure(of: classes[i]) != nil { classes[i].isBacklogged = false }
+        }
+    }
+
+    /// Tells which flows a pause or a window holds back, and which it does not any more.
+    private mutating func gate(at now: Timestamp, into effects: inout SchedulerEffects) {
+        for i in classes.indices {
+            let closure = closure(of: classes[i])
+            if closure != nil { classes[i].cursor = classes[i].flows.count }
+            if let until = closure?.until, !classes[i].flows.isEmpty { effects.wake(at: until) }
+            for id in classes[i].flows {
+                guard let state = flows[id] else { continue }
+                let pause = state.flow.paused ? Hold(reason: "batch b\(state.flow.batch) is paused", until: nil) : nil
+                if let hold = closure ?? pause {
+                    guard isWorthTelling(hold, instead: state.hold, at: now) else { continue }
+                    (flows[id]!.hold, flows[id]!.isGated) = (hold, true)
+                    effects.holds.append((id, hold))
+                } else if state.isGated {
+                    (flows[id]!.hold, flows[id]!.isGated) = (nil, false)
+                    effects.holds.append((id, nil))
+                }
+            }
+        }
+    }
+
     /// Why a class as a whole may not send now.
-    private func closure(of state: ClassState, at now: Timestamp) -> Hold? {
+    private func closure(of state: ClassState) -> Hold? {
         if state.isPaused { return Hold(reason: "class \(state.policy.name) is paused", until: nil) }
         if !state.isOpen {
             return Hold(reason: "the window of class \(state.policy.name) is closed", until: state.windowTurns)
@@ -50,12 +86,8 @@ extension Scheduler {
     }
 
     /// Whether a flow has nothing to send; reads more of it when its page runs low.
-    private mutating func isIdle(_ id: FlowID, at now: Timestamp, into effects: inout SchedulerEffects) -> Bool {
-        guard let state = flows[id] else { return true }
-        if state.flow.paused {
-            set(Hold(reason: "batch b\(state.flow.batch) is paused", until: nil), on: id, at: now, into: &effects)
-            return true
-        }
+    private mutating func isIdle(_ id: FlowID, into effects: inout SchedulerEffects) -> Bool {
+        guard let state = flows[id], !state.flow.paused else { return true }
         if state.tickets.count < FlowState.page / 2 { fetch(id, into: &effects) }
         return state.tickets.isEmpty || state.isParking
     }
@@ -69,27 +101,37 @@ extension Scheduler {
         // Jobs with a history of their own may have to wait for a certain key; those behind them need not.
         var position = state.tickets.count - 1
         let lowest = max(0, state.tickets.count - 256)
+        var soonest: KeyObstacle?
         while position >= lowest {
             let ticket = state.tickets[position]
             let ladder = ladders[ticket.id]
             switch choose(for: ticket, of: state, ladder: ladder, at: now) {
-            case .key(let key, let model, let tokens, let passedOver):
+            case .key(let route):
                 state.tickets.remove(at: position)
-                begin(
-                    ticket, of: state.flow, key: key, model: model, tokens: tokens, passedOver: passedOver, at: now,
-                    into: &effects)
+                begin(ticket, of: state.flow, route, at: now, into: &effects)
                 if state.hold != nil {
                     state.hold = nil
                     effects.holds.append((id, nil))
                 }
                 return true
             case .none(let obstacle):
-                if ladder != nil { position -= 1; if let until = obstacle.until { effects.wake(at: until) }; continue }
-                block(&state, by: obstacle, at: now, into: &effects)
-                classes[index].cursor += 1
-                return false
+                guard ladder != nil else {
+                    block(&state, by: obstacle, at: now, into: &effects)
+                    classes[index].cursor += 1
+                    return false
+                }
+                if obstacle.needsPerson && obstacle.failure != nil {
+                    // Where its ladder has led it nothing goes any more: it begins anew, like the jobs behind it.
+                    ladders[ticket.id] = nil
+                    continue
+                }
+                if let until = obstacle.until { effects.wake(at: until) }
+                soonest = soonest.map { obstacle.endsBefore($0) ? obstacle : $0 } ?? obstacle
+                position -= 1
             }
         }
+        // All that is left of the flow are jobs with a history, and none can go.
+        if let soonest { block(&state, by: soonest, at: now, into: &effects) }
         classes[index].cursor += 1
         return false
     }
@@ -108,23 +150,23 @@ extension Scheduler {
             effects.parkings.append((state.flow.id, failure))
             return
         }
-        if obstacle.until == nil && !obstacle.needsPerson { return }
         let hold = Hold(reason: obstacle.reason, until: obstacle.until)
-        if isWorthTelling(hold, instead: state.hold, at: now) {
+        let isPace = (obstacle.until == nil && !obstacle.needsPerson) || isShort(hold, at: now)
+        if !isPace, isWorthTelling(hold, instead: state.hold, at: now) {
             state.hold = hold
             effects.holds.append((state.flow.id, hold))
+        } else if isPace, let old = state.hold, !isShort(old, at: now) || old.until! <= now {
+            // What was told is not so any more.
+            state.hold = nil
+            effects.holds.append((state.flow.id, nil))
         }
     }
 
-    private mutating func set(_ hold: Hold, on id: FlowID, at now: Timestamp, into effects: inout SchedulerEffects) {
-        guard let state = flows[id], isWorthTelling(hold, instead: state.hold, at: now) else { return }
-        flows[id]!.hold = hold
-        effects.holds.append((id, hold))
-    }
+    private func isShort(_ hold: Hold, at now: Timestamp) -> Bool { hold.until.map { $0 - now < .seconds(3) } ?? false }
 
     /// Short waits are the normal pace of a limit and would only be noise, and writes, in the queue.
     private func isWorthTelling(_ hold: Hold, instead old: Hold?, at now: Timestamp) -> Bool {
-        if let until = hold.until, until - now < .seconds(3) { return false }
+        if isShort(hold, at: now) { return false }
         guard let old else { return true }
         if let a = hold.until, let b = old.until {
             return old.reason != hold.reason || abs((a - b).milliseconds) > 2_000
@@ -133,9 +175,10 @@ extension Scheduler {
     }
 
     private mutating func begin(
-        _ ticket: JobTicket, of flow: Flow, key: Int, model: String, tokens: Int, passedOver: String, at now: Timestamp,
+        _ ticket: JobTicket, of flow: Flow, _ route: ChosenRoute, at now: Timestamp,
         into effects: inout SchedulerEffects
     ) {
+        let (key, tokens) = (route.key, route.tokens)
         let through = keys[key].limiter.tokensSentSoFar + tokens
         let sequence = keys[key].limiter.reserve(tokens: tokens, at: now)
         var poolSequence = 0
@@ -147,15 +190,19 @@ extension Scheduler {
         keys[key].breaker.sent()
         flights[ticket.id] = Flight(
             ticket: ticket, key: key, keySequence: sequence, poolSequence: poolSequence, tokensThrough: through,
-            poolTokensThrough: poolThrough, reserved: tokens, model: model, sent: now)
+            poolTokensThrough: poolThrough, reserved: tokens, model: route.model,
+            modelIndex: route.modelIndex, sent: now)
         effects.starts.append(
             AttemptStart(
-                job: ticket.id, flow: ticket.flow, lease: ticket.lease + 1, key: keys[key].name, model: model,
-                started: now, reservedTokens: tokens, passedOver: passedOver))
+                job: ticket.id, flow: ticket.flow, lease: ticket.lease + 1, key: keys[key].name, model: route.model,
+                started: now, reservedTokens: tokens, passedOver: route.passedOver))
         effects.countDay(keys[key].name, requests: 1, tokens: tokens)
         let classIndex = classes.firstIndex { $0.policy.name == flow.className }!
-        classes[classIndex].served += share(of: key, tokens: tokens) / max(1, classes[classIndex].policy.weight)
+        classes[classIndex].served += max(1, share(of: key, tokens: tokens) / max(1, classes[classIndex].policy.weight))
     }
+
+    /// A minute's whole allowance of a key, in the unit of `share`.
+    private static let minute = 1_000_000_000
 
     /// What one job takes of a key, as its largest share of any limit, in billionths of a minute's allowance: so that
     /// classes bound by requests and classes bound by tokens are compared fairly (dominant resource fairness).
@@ -163,8 +210,8 @@ extension Scheduler {
         let limits = keys[key].limiter.limits
         let pool = keys[key].pool.map { pools[$0].limits }
         var share = 0
-        if let rpm = limits.rpm ?? pool?.rpm { share = max(share, 1_000_000_000 / max(1, rpm)) }
-        if let tpm = limits.tpm ?? pool?.tpm { share = max(share, tokens * 1_000_000_000 / max(1, tpm)) }
+        if let rpm = limits.rpm ?? pool?.rpm { share = max(share, Self.minute / max(1, rpm)) }
+        if let tpm = limits.tpm ?? pool?.tpm { share = max(share, tokens * Self.minute / max(1, tpm)) }
         return share == 0 ? 1_000_000 : share
     }
 

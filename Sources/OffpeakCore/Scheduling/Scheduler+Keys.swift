@@ -1,16 +1,58 @@
+/// How a job is to travel.
+struct ChosenRoute: Sendable {
+    let key: Int
+    /// The provider's name of it.
+    let model: String
+    /// Its place in the flow's chain.
+    let modelIndex: Int
+    let tokens: Int
+    /// JSON text of the keys before it, and why not they.
+    let passedOver: String
+}
+
 extension Scheduler {
     enum Choice {
-        case key(Int, model: String, tokens: Int, passedOver: String)
+        case key(ChosenRoute)
         case none(KeyObstacle)
     }
 
     /// The key for a job: of those that its class may use and that have room, the first by the class's objective.
     mutating func choose(for ticket: JobTicket, of state: FlowState, ladder: JobLadder?, at now: Timestamp) -> Choice {
         let policy = classes[state.classIndex].policy
-        let model = state.chain[min(ladder?.modelIndex ?? 0, state.chain.count - 1)]
+        var modelIndex = min(ladder?.modelIndex ?? 0, state.chain.count - 1)
+        var obstacles: [(key: Int, obstacle: KeyObstacle)] = []
+        while true {
+            let choice = choose(for: ticket, of: state, modelIndex, ladder, &obstacles, at: now)
+            // A model that is known to be lost to all keys is passed over like one that fails: without asking again.
+            guard case .none(let obstacle) = choice, obstacle.needsPerson, let failure = obstacle.failure,
+                policy.ladders[failure.failureClass]?.contains(.nextModel) == true,
+                let next = (modelIndex + 1..<max(modelIndex + 1, state.chain.count)).first(where: {
+                    isServable(state.chain[$0], state.classIndex)
+                })
+            else { return choice }
+            modelIndex = next
+        }
+    }
+
+    /// Whether some key of the class may serve the model, now or later, without anybody mending anything.
+    private func isServable(_ model: String, _ classIndex: Int) -> Bool {
+        classes[classIndex].candidates.contains { key in
+            guard let name = keys[key].descriptor.models.providerModel(for: model) else { return false }
+            if case .rejected = keys[key].health { return false }
+            return keys[key].missingModels[name] == nil
+        }
+    }
+
+    private mutating func choose(
+        for ticket: JobTicket, of state: FlowState, _ modelIndex: Int, _ ladder: JobLadder?,
+        _ passedOver: inout [(key: Int, obstacle: KeyObstacle)], at now: Timestamp
+    ) -> Choice {
+        let policy = classes[state.classIndex].policy
+        let model = state.chain[modelIndex]
         let tokens = state.forecast.tokens(
             bodyBytes: ticket.bodyBytes, maxOutputTokens: ticket.maxOutputTokens, endpoint: state.flow.endpoint)
         var obstacles: [(key: Int, obstacle: KeyObstacle)] = []
+        defer { passedOver += obstacles }
         var best: (key: Int, model: String, tokens: Int)?
         for key in classes[state.classIndex].candidates {
             let needed = reservation(key, tokens, ticket)
@@ -24,7 +66,10 @@ extension Scheduler {
             if policy.objective != .speed { break }
         }
         if let best {
-            return .key(best.key, model: best.model, tokens: best.tokens, passedOver: json(obstacles))
+            return .key(
+                ChosenRoute(
+                    key: best.key, model: best.model, modelIndex: modelIndex, tokens: best.tokens,
+                    passedOver: json(passedOver + obstacles)))
         }
         return .none(summary(obstacles, model: model, policy: policy))
     }
@@ -34,7 +79,8 @@ extension Scheduler {
         guard keys[key].descriptor.tokenCounting == .reserved, let output = ticket.maxOutputTokens else {
             return forecast
         }
-        return max(forecast, ticket.bodyBytes / TokenForecast.bytesPerToken + output)
+        let blind = ticket.bodyBytes / TokenForecast.bytesPerToken + min(output, TokenForecast.mostTokens)
+        return max(forecast, min(blind, TokenForecast.mostTokens))
     }
 
     /// Why a key does not take a job now; nil when it does.
@@ -72,6 +118,7 @@ extension Scheduler {
             return KeyObstacle(reason: "it does not serve the model", needsPerson: true, failure: failure)
         }
         if state.isPaused { return KeyObstacle(reason: "it is paused", needsPerson: true) }
+        if state.isAwaitingSecret { return KeyObstacle(reason: "its secret is being loaded again") }
         if case .rejected(let failure) = state.health {
             return KeyObstacle(
                 reason: "the provider rejects it: \(failure.message)", needsPerson: true, failure: failure)

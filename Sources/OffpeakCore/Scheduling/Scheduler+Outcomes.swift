@@ -25,9 +25,12 @@ extension Scheduler {
         )
         let policy =
             classes.first { $0.policy.name == className }?.policy ?? ClassPolicy(name: className, posture: .governance)
-        var disposition = Disposition.park
-        var reason = "unknown_outcome: waits for a person"
-        if policy.ladders[.unknownOutcome]?.first != .park {
+        let disposition: Disposition
+        let reason: String
+        switch policy.ladders[.unknownOutcome]?.first {
+        case .park: (disposition, reason) = (.park, "unknown_outcome: waits for a person")
+        case .fail: (disposition, reason) = (.fail, "unknown_outcome: the class ends such jobs as failed")
+        default:
             disposition = .retry(at: now)
             reason = "unknown_outcome: sent again, the answer was lost with the run"
         }
@@ -60,6 +63,10 @@ extension Scheduler {
     /// The provider took the request seriously: the key works and is below its limits.
     private mutating func accepted(_ flight: Flight, at now: Timestamp) {
         keys[flight.key].breaker.worked()
+        if case .exhausted(let until, _) = keys[flight.key].health, until <= now {
+            keys[flight.key].health = .ok
+            keys[flight.key].limiter.markNews()
+        }
         keys[flight.key].limiter.accepted(sentAt: flight.sent, at: now)
         if let pool = keys[flight.key].pool { pools[pool].accepted(sentAt: flight.sent, at: now) }
     }
@@ -73,26 +80,31 @@ extension Scheduler {
     private mutating func settle(
         _ flight: Flight, tokens: Int?, latency: Interval?, at now: Timestamp, into effects: inout SchedulerEffects
     ) {
-        keys[flight.key].limiter.settle(
-            flight.keySequence, sentAt: flight.sent, reserved: flight.reserved, tokens: tokens, latency: latency,
-            at: now)
-        if let pool = keys[flight.key].pool {
-            pools[pool].settle(
-                flight.poolSequence, sentAt: flight.sent, reserved: flight.reserved, tokens: tokens, latency: nil,
+        let unused = tokens.map { flight.reserved - $0 } ?? 0
+        giveBack(flight, requests: 0, tokens: unused, into: &effects) { scheduler in
+            scheduler.keys[flight.key].limiter.settle(
+                flight.keySequence, sentAt: flight.sent, reserved: flight.reserved, tokens: tokens, latency: latency,
                 at: now)
+            if let pool = scheduler.keys[flight.key].pool {
+                scheduler.pools[pool].settle(
+                    flight.poolSequence, sentAt: flight.sent, reserved: flight.reserved, tokens: tokens, latency: nil,
+                    at: now)
+            }
         }
-        if let tokens { effects.countDay(keys[flight.key].name, requests: 0, tokens: tokens - flight.reserved) }
     }
 
     /// The server did not count the request.
     private mutating func refused(
         _ flight: Flight, retryAfter: Interval?, at now: Timestamp, into effects: inout SchedulerEffects
     ) {
-        keys[flight.key].limiter.refused(flight.keySequence, reserved: flight.reserved, retryAfter: retryAfter, at: now)
-        if let pool = keys[flight.key].pool {
-            pools[pool].refused(flight.poolSequence, reserved: flight.reserved, retryAfter: retryAfter, at: now)
+        giveBack(flight, requests: 1, tokens: flight.reserved, into: &effects) { scheduler in
+            scheduler.keys[flight.key].limiter.refused(
+                flight.keySequence, reserved: flight.reserved, retryAfter: retryAfter, at: now)
+            if let pool = scheduler.keys[flight.key].pool {
+                scheduler.pools[pool].refused(
+                    flight.poolSequence, reserved: flight.reserved, retryAfter: retryAfter, at: now)
+            }
         }
-        effects.countDay(keys[flight.key].name, requests: -1, tokens: -flight.reserved)
     }
 
     private mutating func learn(
@@ -110,9 +122,7 @@ extension Scheduler {
         case .keyRejected:
             settle(flight, tokens: 0, latency: nil, at: now, into: &effects)
             keys[key].breaker.inconclusive()
-            if keys[key].isRefreshable { effects.staleSecrets.append(keys[key].name) }
-            keys[key].health = .rejected(failure)
-            keys[key].limiter.markNews()
+            reject(flight, failure, at: now, into: &effects)
         case .modelUnavailable:
             settle(flight, tokens: 0, latency: nil, at: now, into: &effects)
             keys[key].breaker.inconclusive()
@@ -129,7 +139,10 @@ extension Scheduler {
                 keys[key].breaker.failed(at: now)
             }
         case .invalidRequest, .refused, .invalidOutput:
-            settle(flight, tokens: counted(failure.usage, flight) ?? 0, latency: latency, at: now, into: &effects)
+            // What was answered was counted; what was turned away at the door was not.
+            let isAnswer = (200..<300).contains(failure.statusCode)
+            let tokens = counted(failure.usage, flight) ?? (isAnswer ? nil : 0)
+            settle(flight, tokens: tokens, latency: latency, at: now, into: &effects)
             accepted(flight, at: now)
         }
     }
@@ -141,6 +154,20 @@ extension Scheduler {
             if let reset = dimension.reset { wait = max(wait ?? .zero, reset) }
         }
         return wait
+    }
+
+    /// The key is of no use, unless its secret has changed since or another loading gives a better one. It is not
+    /// asked for again within a minute: whatever gives it has nothing better then.
+    private mutating func reject(
+        _ flight: Flight, _ failure: Failure, at now: Timestamp, into effects: inout SchedulerEffects
+    ) {
+        let key = flight.key
+        guard flight.sent >= keys[key].secretSince else { return }
+        keys[key].health = .rejected(failure)
+        keys[key].limiter.markNews()
+        guard keys[key].isRefreshable, now - keys[key].secretAsked >= .minutes(1) else { return }
+        (keys[key].isAwaitingSecret, keys[key].secretAsked) = (true, now)
+        effects.staleSecrets.append(keys[key].name)
     }
 
     /// Money or a long quota is gone: nothing goes until the provider's moment, or an hour from now to ask again, but
@@ -158,48 +185,55 @@ extension Scheduler {
     private mutating func decide(
         after failure: Failure, _ flight: Flight, at now: Timestamp, into effects: inout SchedulerEffects
     ) {
-        let job = flight.ticket.id
+        let before = flight.ticket.attemptsUsed
         if isDraining && !failure.judged && failure.failureClass != .unknownOutcome {
-            effects.settlements.append(
-                settlement(
-                    of: flight, .failure(failure), .retry(at: now), "the run was stopped before it was sent",
-                    flight.ticket.attemptsUsed, at: now))
-            return
+            return conclude(
+                flight, failure, .retry(at: now), "the run was stopped before it was sent", before, at: now,
+                into: &effects)
         }
         guard let state = flows[flight.ticket.flow] else {
-            effects.settlements.append(
-                settlement(
-                    of: flight, .failure(failure), .retry(at: now), "the batch changed while it was in flight",
-                    flight.ticket.attemptsUsed, at: now))
-            return
+            return conclude(
+                flight, failure, .retry(at: now), "the batch changed while it was in flight", before, at: now,
+                into: &effects)
         }
-        if failure.failureClass == .keyRejected && keys[flight.key].isRefreshable
-            && effects.staleSecrets.contains(keys[flight.key].name)
+        if failure.failureClass == .keyRejected
+            && (keys[flight.key].isAwaitingSecret || flight.sent < keys[flight.key].secretSince)
         {
-            effects.settlements.append(
-                settlement(
-                    of: flight, .failure(failure), .retry(at: now), "key_rejected: waits for the key's new secret",
-                    flight.ticket.attemptsUsed, at: now))
-            return
+            return conclude(
+                flight, failure, .retry(at: now), "key_rejected: waits for the key's new secret", before, at: now,
+                into: &effects)
         }
         let policy = classes[state.classIndex].policy
         let isUnwell = keys[flight.key].breaker.isTripped
-        let used = flight.ticket.attemptsUsed + (JobLadder.usesAttempt(failure, isKeyUnwell: isUnwell) ? 1 : 0)
-        var ladder = ladders[job] ?? JobLadder()
+        let used = before + (JobLadder.usesAttempt(failure, isKeyUnwell: isUnwell) ? 1 : 0)
+        var ladder = ladders[flight.ticket.id] ?? JobLadder()
+        ladder.modelIndex = flight.modelIndex
         let world = JobLadder.Circumstances(
             key: flight.key,
-            hasOtherKey: hasKey(for: state, model: ladder.modelIndex, besides: flight.key, ladder, at: now),
-            hasNextModel: (ladder.modelIndex + 1..<max(ladder.modelIndex + 1, state.chain.count)).contains {
-                hasKey(for: state, model: $0, besides: nil, JobLadder(), at: now)
-            },
+            hasOtherKey: hasKey(for: state, model: flight.modelIndex, besides: flight.key, ladder, at: now),
+            nextModel: nextModel(after: flight.modelIndex, of: state, at: now),
             recovery: recovery(of: flight.key, after: failure, at: now), isKeyUnwell: isUnwell, attemptsUsed: used)
         let (disposition, reason) = ladder.next(after: failure, policy: policy, in: world, at: now, using: &generator)
         switch disposition {
-        case .complete, .park, .fail: ladders[job] = nil
-        default: ladders[job] = ladder
+        case .complete, .park, .fail: ladders[flight.ticket.id] = nil
+        default: ladders[flight.ticket.id] = ladder
         }
-        effects.settlements.append(
-            settlement(of: flight, .failure(failure), disposition, reason, used, at: now))
+        conclude(flight, failure, disposition, reason, used, at: now, into: &effects)
+    }
+
+    private mutating func conclude(
+        _ flight: Flight, _ failure: Failure, _ disposition: Disposition, _ reason: String, _ used: Int,
+        at now: Timestamp, into effects: inout SchedulerEffects
+    ) {
+        effects.settlements.append(settlement(of: flight, .failure(failure), disposition, reason, used, at: now))
+    }
+
+    /// The next model of a flow's chain that some key serves.
+    func nextModel(after index: Int, of state: FlowState, at now: Timestamp) -> Int? {
+        guard index + 1 < state.chain.count else { return nil }
+        return (index + 1..<state.chain.count).first {
+            hasKey(for: state, model: $0, besides: nil, JobLadder(), at: now)
+        }
     }
 
     /// Whether some key that is not known to be useless could serve the flow with a model of its chain.
@@ -221,6 +255,10 @@ extension Scheduler {
 
     /// When a key that failed is expected to serve again.
     private func recovery(of key: Int, after failure: Failure, at now: Timestamp) -> Timestamp {
+        max(guess(of: key, after: failure, at: now), now + (failure.retryAfter ?? .zero))
+    }
+
+    private func guess(of key: Int, after failure: Failure, at now: Timestamp) -> Timestamp {
         switch failure.failureClass {
         case .rateLimited:
             let pool = keys[key].pool.map { pools[$0].blockedUntil } ?? .distantPast

@@ -11,7 +11,10 @@ package struct Scheduler: Sendable {
     var flights: [JobID: Flight] = [:]
     var ladders: [JobID: JobLadder] = [:]
     var isDraining = false
+    var dayBegan = Timestamp.distantPast
     var dayEnds = Timestamp.distantFuture
+    /// Fair queueing: how far classes of a priority have been served, by the one that was served last.
+    var level: [Int: Int] = [:]
     var generator: SeededGenerator
 
     /// Ready jobs of a flow that are read at once.
@@ -61,12 +64,17 @@ package struct Scheduler: Sendable {
                 classes[i].isOpen = isOpen
                 classes[i].windowTurns = until
             }
-        case .dayStarted(let used, let ends): startDay(used, ends: ends)
+        case .dayStarted(let used, let ends): startDay(used, ends: ends, at: now)
         case .pausesChanged(let pausedClasses, let pausedKeys):
             for i in classes.indices { classes[i].isPaused = pausedClasses.contains(classes[i].policy.name) }
             for i in keys.indices { keys[i].isPaused = pausedKeys.contains(keys[i].name) }
         case .secretChanged(let key):
-            for i in keys.indices where keys[i].name == key { keys[i].health = .ok }
+            for i in keys.indices where keys[i].name == key {
+                (keys[i].health, keys[i].isAwaitingSecret, keys[i].secretSince) = (.ok, false, now)
+                keys[i].limiter.markNews()
+            }
+        case .secretKept(let key):
+            for i in keys.indices where keys[i].name == key { keys[i].isAwaitingSecret = false }
         case .drain: isDraining = true
         case .tick: break
         }
@@ -85,7 +93,6 @@ package struct Scheduler: Sendable {
             // What was read of the jobs may be old.
             if foreign { state.mayHaveMore = true }
             kept[flow.id] = state
-            if classes[classIndex].flows.isEmpty { activate(classIndex) }
             classes[classIndex].flows.append(flow.id)
         }
         flows = kept
@@ -99,14 +106,7 @@ package struct Scheduler: Sendable {
                 return d != e ? d < e : x.id < y.id
             }
         }
-        for flow in open where foreign || kept[flow.id]!.tickets.isEmpty { fetch(flow.id, into: &effects) }
-    }
-
-    /// A class that had nothing to do does not get credit for the time: it starts level with the busy ones.
-    private mutating func activate(_ index: Int) {
-        let busy = classes.indices.filter { $0 != index && !classes[$0].flows.isEmpty }
-        guard let least = busy.map({ classes[$0].served }).min() else { return }
-        classes[index].served = max(classes[index].served, least)
+        for flow in open where foreign || kept[flow.id]?.tickets.isEmpty == true { fetch(flow.id, into: &effects) }
     }
 
     mutating func fetch(_ id: FlowID, into effects: inout SchedulerEffects) {
@@ -127,14 +127,36 @@ package struct Scheduler: Sendable {
 
     private mutating func neverLeft(_ job: JobID, into effects: inout SchedulerEffects) {
         guard let flight = flights.removeValue(forKey: job) else { return }
-        keys[flight.key].limiter.release(
-            flight.keySequence, tokens: flight.reserved, tokensThrough: flight.tokensThrough)
-        if let pool = keys[flight.key].pool {
-            pools[pool].release(
-                flight.poolSequence, tokens: flight.reserved, tokensThrough: flight.poolTokensThrough)
+        giveBack(flight, requests: 1, tokens: flight.reserved, into: &effects) { scheduler in
+            scheduler.keys[flight.key].limiter.release(
+                flight.keySequence, tokens: flight.reserved, tokensThrough: flight.tokensThrough)
+            if let pool = scheduler.keys[flight.key].pool {
+                scheduler.pools[pool].release(
+                    flight.poolSequence, tokens: flight.reserved, tokensThrough: flight.poolTokensThrough)
+            }
         }
-        effects.countDay(keys[flight.key].name, requests: -1, tokens: -flight.reserved)
         keys[flight.key].breaker.inconclusive()
+    }
+
+    /// Changes what a request holds of its key, its pool and the day. If its own day is over, this one's counts stay: what
+    /// it gives back was not taken from them.
+    mutating func giveBack(
+        _ flight: Flight, requests: Int, tokens: Int, into effects: inout SchedulerEffects,
+        _ change: (inout Scheduler) -> Void
+    ) {
+        let key = flight.key
+        let own = (keys[key].limiter.dayRequests, keys[key].limiter.dayTokens)
+        let shared = keys[key].pool.map { (pools[$0].dayRequests, pools[$0].dayTokens) }
+        change(&self)
+        guard flight.sent < dayBegan else {
+            if requests != 0 || tokens != 0 {
+                effects.countDay(keys[key].name, requests: -requests, tokens: -tokens)
+            }
+            return
+        }
+        keys[key].limiter.startDay(requests: own.0, tokens: own.1, ends: dayEnds)
+        guard let pool = keys[key].pool, let shared else { return }
+        pools[pool].startDay(requests: shared.0, tokens: shared.1, ends: dayEnds)
     }
 
     // MARK: Restart
@@ -150,13 +172,19 @@ package struct Scheduler: Sendable {
     package mutating func recall(_ memory: KeyMemory, at now: Timestamp) {
         guard let i = keys.firstIndex(where: { $0.name == memory.key }) else { return }
         keys[i].limiter.recall(memory)
+        // What made the key wait was its account's refusal, and the account is the pool's.
+        if memory.health == "cooling", let pool = keys[i].pool, let until = memory.blockedUntil {
+            pools[pool].block(until: until)
+        }
         if memory.health == "exhausted", let until = memory.blockedUntil, until > now {
             keys[i].health = .exhausted(until: until, reason: memory.reason)
         }
     }
 
-    private mutating func startDay(_ used: [String: (requests: Int, tokens: Int)], ends: Timestamp) {
-        dayEnds = ends
+    private mutating func startDay(
+        _ used: [String: (requests: Int, tokens: Int)], ends: Timestamp, at now: Timestamp
+    ) {
+        (dayBegan, dayEnds) = (now, ends)
         for i in keys.indices {
             let own = used[keys[i].name] ?? (0, 0)
             keys[i].limiter.startDay(requests: own.requests, tokens: own.tokens, ends: ends)

@@ -16,8 +16,10 @@ package enum SchedulerEvent: Sendable {
     case dayStarted(used: [String: (requests: Int, tokens: Int)], ends: Timestamp)
     /// What people have paused.
     case pausesChanged(classes: Set<String>, keys: Set<String>)
-    /// A new secret was loaded for a key that had been rejected.
+    /// A new secret was loaded for a key.
     case secretChanged(key: String)
+    /// A key's secret was loaded again, and is the same or could not be had.
+    case secretKept(key: String)
     /// No new attempts from now on.
     case drain
     /// Time passed.
@@ -38,7 +40,8 @@ package struct SchedulerEffects: Sendable {
     package var memories: [KeyMemory] = []
     /// What to add to the keys' calendar-day counts.
     package var dayUse: [String: (requests: Int, tokens: Int)] = [:]
-    /// Keys whose secret should be loaded again, since the provider rejected it.
+    /// Keys whose secret should be loaded again, since the provider rejected it; each is answered by `secretChanged` or
+    /// `secretKept`.
     package var staleSecrets: [String] = []
     /// Call again at this moment at the latest.
     package var wakeAt: Timestamp?

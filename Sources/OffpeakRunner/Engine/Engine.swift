@@ -45,6 +45,8 @@ package final class Engine {
     var rates = RateMeter()
     var drainCause: RunEnd.Cause?
     var failure: StoreError?
+    /// Nothing is sent any more: the run was told to stop at once.
+    var isCancelled = false
     var lastRefresh = Timestamp.distantPast
     var hasView = false
     /// Our own transactions changed the counts since they were read.
@@ -73,11 +75,21 @@ package final class Engine {
             keys: configuration.keys, pools: configuration.pools,
             classes: configuration.classes.map { policy in (policy, configuration.keys(for: policy).map(\.name)) },
             refreshableKeys: secrets.refreshable, seed: options.seed)
-        try Recovery.perform(on: queue, scheduler: &scheduler, calendar: calendar, clock: clock, note: onNote)
+        let abandoned = try RunRecovery.perform(
+            on: queue, scheduler: &scheduler, day: calendar.day, dayEnds: calendar.dayEnds, at: clock.now)
         let mail = mail
         worker = StoreWorker(
             queue: queue, note: { mail.post(.note($0)) }, reply: { mail.post(.stored($0)) })
         transport = try makeTransport { mail.post(.completed($0)) }
+        noteAbandoned(abandoned.open, parked: abandoned.parked)
+    }
+
+    private func noteAbandoned(_ open: Int, parked: Int) {
+        guard open > 0 else { return }
+        var text = "an earlier run ended with \(open) requests in flight: their outcome is unknown"
+        text += parked == open ? "; they are parked" : "; they are sent again"
+        if parked > 0 && parked < open { text += ", \(parked) are parked" }
+        onNote(text)
     }
 
     /// Asks for an end from another thread: a soft one lets what is in flight finish, a hard one cancels it.
@@ -133,7 +145,11 @@ package final class Engine {
         if cause == .stopped { drainCause = .stopped }
         snapshot.isDraining = true
         scheduler.handle(.drain, at: now, into: &effects)
-        if hard { transport.cancelAll() }
+        guard hard else { return }
+        isCancelled = true
+        scheduler.handle(.refused(pending.starts.map(\.job)), at: now, into: &effects)
+        pending.starts = []
+        transport.cancelAll()
     }
 
     private func report(of completion: HTTPCompletion) -> (job: JobID, report: AttemptReport)? {
@@ -196,7 +212,9 @@ package final class Engine {
         pending.add(effects)
         for settlement in effects.settlements { note(settlement) }
         effects = SchedulerEffects()
-        guard !isStoring, !pending.isEmpty, failure == nil else { return }
+        guard !isStoring, !pending.isEmpty else { return }
+        // After a failure nothing is begun; what was still to come is kept once all of it is there.
+        if failure != nil, scheduler.inFlightCount > 0 || pending.settlements.isEmpty { return }
         // A look for other processes' changes alone need not hurry, and costs no transaction.
         isStoring = true
         if pending.changesJobs { isViewStale = true }
@@ -222,13 +240,15 @@ package final class Engine {
     private func stored(_ reply: StoreReply, at now: Timestamp, into effects: inout SchedulerEffects) {
         isStoring = false
         if let failure = reply.failure {
-            self.failure = failure
+            self.failure = self.failure ?? failure
+            scheduler.handle(.refused(pending.starts.map(\.job)), at: now, into: &effects)
+            pending.starts = []
             drain(.stopped, hard: false, at: now, into: &effects)
             // What was chosen meanwhile is never begun now.
             scheduler.handle(.refused(pending.starts.map(\.job)), at: now, into: &effects)
             pending.starts = []
         }
-        send(reply.begun)
+        if isCancelled { neverSent(reply.begun, at: now, into: &effects) } else { send(reply.begun) }
         beginning = [:]
         if !reply.refused.isEmpty {
             scheduler.handle(.refused(reply.refused), at: now, into: &effects)
@@ -281,6 +301,14 @@ package final class Engine {
         scheduler.handle(.flowsChanged(open, foreign: view.isForeign), at: now, into: &effects)
     }
 
+    /// Attempts that were begun while the run was told to stop at once.
+    private func neverSent(_ begun: [BegunAttempt], at now: Timestamp, into effects: inout SchedulerEffects) {
+        let failure = Failure(
+            TransportFailure(kind: .cancelled, requestFullySent: false, message: ""), secret: nil)
+        let report = AttemptReport(outcome: .failure(failure))
+        scheduler.handle(.finished(begun.map { ($0.job, report) }), at: now, into: &effects)
+    }
+
     /// The attempts are durable: now their bytes may leave.
     private func send(_ begun: [BegunAttempt]) {
         var requests: [(id: UInt64, request: HTTPRequest)] = []
@@ -315,10 +343,11 @@ package final class Engine {
     ) {
         switch result {
         case .success(let secret):
-            if secrets.replace(key, with: secret, at: now) {
-                scheduler.handle(.secretChanged(key: key), at: now, into: &effects)
-            }
-        case .failure(let problem): onNote("key \(key): its secret could not be loaded again: \(problem.message)")
+            let isNew = secrets.replace(key, with: secret, at: now)
+            scheduler.handle(isNew ? .secretChanged(key: key) : .secretKept(key: key), at: now, into: &effects)
+        case .failure(let problem):
+            scheduler.handle(.secretKept(key: key), at: now, into: &effects)
+            onNote("key \(key): its secret could not be loaded again: \(problem.message)")
         }
     }
 }

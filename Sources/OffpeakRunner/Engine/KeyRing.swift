@@ -9,13 +9,13 @@ package struct KeyRing: Sendable {
     private var loadedAt: [String: Timestamp] = [:]
     private let sources: [String: SecretSource]
     private let environment: [String: String]
-    /// Keys whose secret may change during a run, since a command gives it.
+    /// Keys whose secret may change during a run: a command or a file gives it.
     package let refreshable: Set<String>
 
     package init(configuration: Configuration, environment: [String: String]) {
         self.environment = environment
         sources = configuration.secrets
-        refreshable = Set(sources.filter { if case .command = $0.value { true } else { false } }.keys)
+        refreshable = Set(sources.filter(\.value.isRefreshable).keys)
     }
 
     /// Loads the secrets of these keys; returns what is wrong, by key.

@@ -1,4 +1,3 @@
-import Foundation
 import OffpeakConfiguration
 import OffpeakCore
 import OffpeakStore
@@ -13,7 +12,6 @@ package struct RunCalendar {
     private(set) var nextTurn: Timestamp
     private let configuration: Configuration
     private let clock: RunnerClock
-    private let calendar: Calendar
 
     /// How often the wall clock is looked at.
     private static let look = Interval.seconds(30)
@@ -21,16 +19,13 @@ package struct RunCalendar {
     package init(configuration: Configuration, clock: RunnerClock) {
         self.configuration = configuration
         self.clock = clock
-        var calendar = Calendar(identifier: .gregorian)
-        calendar.timeZone = configuration.timeZone
-        self.calendar = calendar
         (day, dayEnds, nextTurn) = (0, .distantPast, .distantPast)
-        resolveDay(Date())
+        resolveDay()
     }
 
     /// The windows' present states, and the time of the next look.
     mutating func windows(at now: Timestamp) -> [SchedulerEvent] {
-        let wall = Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1_000))
+        let wall = clock.wall
         nextTurn = min(now + Self.look, dayEnds)
         var events: [SchedulerEvent] = []
         for policy in configuration.classes {
@@ -47,15 +42,13 @@ package struct RunCalendar {
     /// Whether another day has begun; call at each look.
     mutating func turnsDay() -> Bool {
         let before = day
-        resolveDay(Date())
+        resolveDay()
         return day != before
     }
 
-    private mutating func resolveDay(_ date: Date) {
-        let parts = calendar.dateComponents([.year, .month, .day], from: date)
-        day = parts.year! * 10_000 + parts.month! * 100 + parts.day!
-        let start = calendar.startOfDay(for: date)
-        let next = calendar.date(byAdding: .day, value: 1, to: start) ?? start.addingTimeInterval(86_400)
-        dayEnds = clock.steady(calendar.startOfDay(for: next))
+    private mutating func resolveDay() {
+        let today = DayBoundary(containing: clock.wall, in: configuration.timeZone)
+        day = today.number
+        dayEnds = clock.steady(today.end)
     }
 }

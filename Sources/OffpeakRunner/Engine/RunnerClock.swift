@@ -11,10 +11,15 @@ package struct RunnerClock: Sendable {
     /// Now, on the steady timeline.
     package var now: Timestamp { Timestamp(milliseconds: anchor + Self.bootMilliseconds()) }
 
-    /// Where a wall-clock instant lies on the steady timeline, as the wall clock stands now.
+    /// Now, as the wall clock has it: for calendar rules only.
+    package var wall: Timestamp { Timestamp(milliseconds: Self.wallMilliseconds()) }
+
+    /// Where an instant of the wall clock lies on the steady timeline, as the wall clock stands now.
+    package func steady(_ instant: Timestamp) -> Timestamp { now + (instant - wall) }
+
+    /// The same, never before the instant.
     package func steady(_ date: Date) -> Timestamp {
-        let wall = Int64((date.timeIntervalSince1970 * 1_000).rounded(.up))
-        return Timestamp(milliseconds: wall - Self.wallMilliseconds() + now.milliseconds)
+        steady(Timestamp(milliseconds: Int64((date.timeIntervalSince1970 * 1_000).rounded(.up))))
     }
 
     private static func wallMilliseconds() -> Int64 { read(CLOCK_REALTIME) }

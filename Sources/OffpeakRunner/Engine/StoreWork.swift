@@ -34,6 +34,7 @@ final class StoreWork: @unchecked Sendable {
             if pending.refreshes { reply.refresh = try view(force: pending.forcesRefresh) }
         } catch {
             reply.failure = spill(tick.settlements, after: error)
+            // What has begun is durable and will be sent, whatever failed after it.
             let begun = Set(reply.begun.map(\.job))
             reply.refused = pending.starts.map(\.job).filter { !begun.contains($0) }
         }

@@ -7,6 +7,12 @@ package protocol JobQueue: AnyObject {
     /// batches are included and marked.
     func openFlows() throws(StoreError) -> [Flow]
 
+    /// The same flows with their counters; usage and holds may be left out.
+    func flowStatuses() throws(StoreError) -> [FlowStatus]
+
+    /// Parks all waiting jobs of a flow, with the failure that keeps every key from serving them. Returns how many.
+    func park(flow: FlowID, failure: Failure, at now: Timestamp) throws(StoreError) -> Int
+
     /// Ready jobs of a flow in input order, after a job if one is given. Jobs whose start is not committed yet come
     /// again.
     func peek(flow: FlowID, after: JobID?, limit: Int) throws(StoreError) -> [JobTicket]
@@ -102,7 +108,7 @@ package struct TickResult: Sendable, Equatable {
     package var begun: [BegunAttempt] = []
     /// Starts that were not possible any more: cancelled or paused meanwhile, or not ready under that lease number.
     package var refused: [JobID] = []
-    /// Flows in which scheduled jobs have become ready; by id.
+    /// Flows in which jobs have become ready, because they were due or because their attempt's end sent them back; by id.
     package var promoted: [FlowCount] = []
     /// Batches whose last open job ended with this tick; by id.
     package var finished: [BatchID] = []

@@ -54,7 +54,7 @@ package final class MemoryQueue: JobQueue {
     /// Ready jobs of each flow, ascending; the rest of what is kept twice for speed.
     private var ready: [FlowID: [JobID]] = [:]
     private var due: [JobID: Timestamp] = [:]
-    private var openJobs: [FlowID: Int] = [:]
+    private var counts: [FlowID: JobCounts] = [:]
 
     package init() {}
 
@@ -91,7 +91,7 @@ package final class MemoryQueue: JobQueue {
         jobs[id] = Job(
             flow: flow, customID: customID, line: Int(number), body: body, maxOutputTokens: maxOutputTokens)
         ready[flow, default: []].append(id)
-        openJobs[flow, default: 0] += 1
+        counts[flow, default: JobCounts()].ready += 1
         version += 1
         return id
     }
@@ -133,8 +133,28 @@ package final class MemoryQueue: JobQueue {
     // MARK: JobQueue
 
     package func openFlows() -> [Flow] {
-        flows.values.filter { batches[$0.batch]?.state == 1 && openJobs[$0.id, default: 0] > 0 }
+        flows.values.filter { batches[$0.batch]?.state == 1 && isOpen($0.id) }
             .sorted { $0.id < $1.id }
+    }
+
+    package func flowStatuses() -> [FlowStatus] {
+        var next: [FlowID: Timestamp] = [:]
+        for (id, due) in due { if let flow = jobs[id]?.flow { next[flow] = min(next[flow] ?? due, due) } }
+        return openFlows().map { flow in
+            FlowStatus(
+                flow: flow, counts: counts[flow.id] ?? JobCounts(), usage: Usage(), hold: nil, nextDue: next[flow.id])
+        }
+    }
+
+    package func park(flow: FlowID, failure: Failure, at now: Timestamp) -> Int {
+        let waiting = jobs.filter {
+            $0.value.flow == flow && ($0.value.state == .ready || $0.value.state == .scheduled)
+        }
+        for id in waiting.keys {
+            move(id, to: .parked)
+            jobs[id]?.failure = failure
+        }
+        return waiting.count
     }
 
     package func peek(flow: FlowID, after: JobID?, limit: Int) -> [JobTicket] {
@@ -144,11 +164,13 @@ package final class MemoryQueue: JobQueue {
     package func commit(_ tick: Tick, at now: Timestamp) -> TickResult {
         var result = TickResult()
         var touched: Set<BatchID> = []
+        var madeReady: [FlowID: Int] = [:]
         for settlement in tick.settlements {
-            settle(settlement, at: now)
+            if settle(settlement, at: now) == .ready { madeReady[settlement.flow, default: 0] += 1 }
             if let batch = flows[settlement.flow]?.batch { touched.insert(batch) }
         }
-        result.promoted = promote(at: now, limit: tick.promotionLimit)
+        madeReady.merge(promote(at: now, limit: tick.promotionLimit), uniquingKeysWith: +)
+        result.promoted = madeReady.sorted { $0.key < $1.key }.map { FlowCount(flow: $0.key, jobs: $0.value) }
         for start in tick.starts {
             if let begun = begin(start) { result.begun.append(begun) } else { result.refused.append(start.job) }
         }
@@ -193,32 +215,36 @@ package final class MemoryQueue: JobQueue {
     package func pauses() -> Pauses { paused }
     package func dataVersion() -> Int { version }
 
+    private func isOpen(_ flow: FlowID) -> Bool { counts[flow].map { $0.open > 0 } ?? false }
+
     // MARK: Parts of a tick
 
-    private func settle(_ settlement: Settlement, at now: Timestamp) {
+    /// Returns where a failed attempt's end moved its job, if it did.
+    private func settle(_ settlement: Settlement, at now: Timestamp) -> JobState? {
         guard let index = attemptIndex[settlement.job]?[settlement.lease], let job = jobs[settlement.job] else {
-            return
+            return nil
         }
         let earlier = attempts[index].outcome
         let holdsLease = job.state == .inFlight && job.lease == settlement.lease
         switch settlement.outcome {
         case .success(let answer):
-            guard earlier != 1 else { return }
+            guard earlier != 1 else { return nil }
             attempts[index].outcome = 1
             attempts[index].ended = settlement.ended
             attempts[index].usage = answer.usage
-            guard job.result == nil else { return }
+            guard job.result == nil else { return nil }
             jobs[settlement.job]?.result = RecordedResult(
                 lease: settlement.lease, statusCode: answer.statusCode, requestID: answer.requestID, body: answer.body)
             if holdsLease { jobs[settlement.job]?.attemptsUsed = settlement.attemptsUsed }
             move(settlement.job, to: .succeeded)
+            return nil
         case .failure(let failure):
             let outcome = failure.failureClass == .unknownOutcome ? 3 : 2
-            guard earlier == 0 || (earlier == 3 && outcome == 2) else { return }
+            guard earlier == 0 || (earlier == 3 && outcome == 2) else { return nil }
             attempts[index].outcome = outcome
             attempts[index].ended = settlement.ended
             attempts[index].usage = failure.usage
-            guard earlier == 0, holdsLease else { return }
+            guard earlier == 0, holdsLease else { return nil }
             guard var (target, due) = settlement.disposition.targetAfterFailure(at: now) else {
                 preconditionFailure("a failed attempt cannot complete job \(settlement.job)")
             }
@@ -227,10 +253,11 @@ package final class MemoryQueue: JobQueue {
             jobs[settlement.job]?.attemptsUsed = settlement.attemptsUsed
             move(settlement.job, to: target, due: due)
             if target == .failed || target == .parked { jobs[settlement.job]?.failure = failure }
+            return target
         }
     }
 
-    private func promote(at now: Timestamp, limit: Int) -> [FlowCount] {
+    private func promote(at now: Timestamp, limit: Int) -> [FlowID: Int] {
         var counts: [FlowID: Int] = [:]
         // Flow by flow, earliest first: the order in which a limit cuts off.
         let candidates = due.filter { $0.value <= now }.compactMap { id, due in jobs[id].map { ($0.flow, due, id) } }
@@ -238,7 +265,7 @@ package final class MemoryQueue: JobQueue {
             move(id, to: .ready)
             counts[flow, default: 0] += 1
         }
-        return counts.sorted { $0.key < $1.key }.map { FlowCount(flow: $0.key, jobs: $0.value) }
+        return counts
     }
 
     private func begin(_ start: AttemptStart) -> BegunAttempt? {
@@ -256,7 +283,7 @@ package final class MemoryQueue: JobQueue {
     private func noteFinished(_ touched: Set<BatchID>, at now: Timestamp) -> [BatchID] {
         let finished = touched.sorted().filter { batch in
             batches[batch]?.finished == nil
-                && flows.values.allSatisfy { $0.batch != batch || openJobs[$0.id, default: 0] == 0 }
+                && flows.values.allSatisfy { $0.batch != batch || !isOpen($0.id) }
         }
         for batch in finished { batches[batch]?.finished = now }
         return finished
@@ -268,8 +295,8 @@ package final class MemoryQueue: JobQueue {
         if job.state == .ready, let index = readyIndex(id, job.flow) { ready[job.flow]?.remove(at: index) }
         if state == .ready { ready[job.flow, default: []].insert(id, at: insertionIndex(id, job.flow)) }
         due[id] = moment
-        if !job.state.isFinal { openJobs[job.flow, default: 0] -= 1 }
-        if !state.isFinal { openJobs[job.flow, default: 0] += 1 }
+        counts[job.flow, default: JobCounts()][job.state] -= 1
+        counts[job.flow, default: JobCounts()][state] += 1
         jobs[id]?.state = state
         jobs[id]?.due = moment
         if state != .failed && state != .parked { jobs[id]?.failure = nil }

@@ -155,6 +155,7 @@ extension TickWork {
         job.bind(5, settlement.attemptsUsed)
         guard try job.run() == 1 else { return }
         changes.move(settlement.flow, from: .inFlight, to: target)
+        if target == .ready { becameReady(settlement.flow) }
         if let due { scheduled(for: due) }
         if target == .parked || target == .failed {
             try connection.run(

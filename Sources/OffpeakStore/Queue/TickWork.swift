@@ -49,6 +49,8 @@ struct TickWork {
     var dueBound: Timestamp
     var result = TickResult()
     var changes = FlowChanges()
+    /// Jobs that settlements and promotion made ready.
+    private var madeReady: [FlowID: Int] = [:]
     private var earliestNewDue = Timestamp.distantFuture
     private var gates: [FlowID: Gate] = [:]
     private var pausedKeys: [String: Bool] = [:]
@@ -62,6 +64,7 @@ struct TickWork {
     mutating func perform(_ tick: Tick) throws(StoreError) {
         for settlement in tick.settlements { try settle(settlement) }
         if dueBound <= now { try promote(limit: tick.promotionLimit) }
+        result.promoted = madeReady.sorted { $0.key < $1.key }.map { FlowCount(flow: $0.key, jobs: $0.value) }
         for start in tick.starts { try begin(start) }
         for hold in tick.holds {
             try connection.run(SQL.hold, hold.flow, hold.hold?.reason, hold.hold?.until)
@@ -83,13 +86,16 @@ struct TickWork {
             let count = try connection.run(SQL.promote, flow, now, left)
             guard count > 0 else { continue }
             changes.move(flow, from: .scheduled, to: .ready, count: count)
-            result.promoted.append(FlowCount(flow: flow, jobs: count))
+            becameReady(flow, count: count)
             left -= count
         }
         // Counters of this transaction are not written yet: a flow without scheduled jobs may be looked at in vain, and
         // one that has its first ones is not found, hence the second term.
         dueBound = min(try connection.nextDue() ?? .distantFuture, earliestNewDue)
     }
+
+    /// Notes that jobs may be taken again: whoever holds pages of the flow has to read it anew.
+    mutating func becameReady(_ flow: FlowID, count: Int = 1) { madeReady[flow, default: 0] += count }
 
     /// Notes that a job has been scheduled.
     mutating func scheduled(for due: Timestamp) {

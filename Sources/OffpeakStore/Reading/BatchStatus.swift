@@ -26,6 +26,24 @@ package struct JobCounts: Sendable, Equatable {
     /// Jobs with which something may still happen.
     package var open: Int { ready + inFlight + parked + scheduled }
 
+    /// The number of one state.
+    subscript(state: JobState) -> Int {
+        get { self[keyPath: Self.field(state)] }
+        set { self[keyPath: Self.field(state)] = newValue }
+    }
+
+    private static func field(_ state: JobState) -> WritableKeyPath<JobCounts, Int> {
+        switch state {
+        case .ready: \.ready
+        case .inFlight: \.inFlight
+        case .succeeded: \.succeeded
+        case .parked: \.parked
+        case .scheduled: \.scheduled
+        case .failed: \.failed
+        case .cancelled: \.cancelled
+        }
+    }
+
     package static func + (a: JobCounts, b: JobCounts) -> JobCounts {
         var sum = a
         sum.ready += b.ready

@@ -1,34 +1,35 @@
 import OffpeakCore
-import OffpeakStore
 
-/// What the next transaction will hold: the scheduler's effects since the last one was handed over.
-struct PendingTick: Sendable {
-    var settlements: [Settlement] = []
-    var starts: [AttemptStart] = []
-    var holds: [FlowID: Hold?] = [:]
-    var memories: [String: KeyMemory] = [:]
-    var dayUse: [String: (requests: Int, tokens: Int)] = [:]
-    var fetches: [FlowID] = []
-    var parkings: [(flow: FlowID, failure: Failure)] = []
+/// What a run's next transaction will hold: the scheduler's effects since the last one was handed over.
+package struct PendingTick: Sendable {
+    package var settlements: [Settlement] = []
+    package var starts: [AttemptStart] = []
+    package var holds: [FlowID: Hold?] = [:]
+    package var memories: [String: KeyMemory] = [:]
+    package var dayUse: [String: (requests: Int, tokens: Int)] = [:]
+    package var fetches: [FlowID] = []
+    package var parkings: [(flow: FlowID, failure: Failure)] = []
     /// Scheduled jobs that are due should become ready.
-    var promotes = false
+    package var promotes = false
     /// Read the open flows and the pauses, if another process changed the queue; `force`: in any case.
-    var refreshes = false
-    var forcesRefresh = false
+    package var refreshes = false
+    package var forcesRefresh = false
 
-    var isEmpty: Bool {
+    package init() {}
+
+    package var isEmpty: Bool {
         settlements.isEmpty && starts.isEmpty && holds.isEmpty && memories.isEmpty && dayUse.isEmpty && fetches.isEmpty
             && parkings.isEmpty && !promotes && !refreshes
     }
 
     /// Whether it changes what any job is.
-    var changesJobs: Bool { !settlements.isEmpty || !starts.isEmpty || !parkings.isEmpty || promotes }
+    package var changesJobs: Bool { !settlements.isEmpty || !starts.isEmpty || !parkings.isEmpty || promotes }
 
     /// Whether nothing in it is about jobs, so that a run may end without waiting for it.
-    var isQuiet: Bool { !changesJobs && fetches.isEmpty && holds.isEmpty && memories.isEmpty && dayUse.isEmpty }
+    package var isQuiet: Bool { !changesJobs && fetches.isEmpty && holds.isEmpty && memories.isEmpty && dayUse.isEmpty }
 
     /// The part of it that the queue commits at once.
-    func tick(day: Int) -> Tick {
+    package func tick(day: Int) -> Tick {
         var tick = Tick()
         tick.settlements = settlements
         tick.starts = starts
@@ -40,7 +41,7 @@ struct PendingTick: Sendable {
         return tick
     }
 
-    mutating func add(_ effects: SchedulerEffects) {
+    package mutating func add(_ effects: SchedulerEffects) {
         settlements += effects.settlements
         starts += effects.starts
         for (flow, hold) in effects.holds { holds[flow] = .some(hold) }

@@ -1,0 +1,47 @@
+import OffpeakCore
+
+/// What a run does before its first decision: it settles what a dead run left open and recalls what limits must know.
+package enum RunRecovery {
+    /// Attempts further back than this cannot matter to any window that is learned or configured.
+    private static let longestMemory = Interval.hours(1)
+
+    /// Returns how many attempts a dead run had left open, and how many of their jobs are parked for it.
+    package static func perform(
+        on queue: some JobQueue, scheduler: inout Scheduler, day: Int, dayEnds: Timestamp, at now: Timestamp
+    ) throws(StoreError) -> (open: Int, parked: Int) {
+        let memories = try queue.keyMemories()
+        let longest = memories.compactMap(\.learnedWindow).max() ?? .zero
+        let since = now - min(longestMemory, max(.seconds(61), longest + .seconds(1)))
+        // A clock that was put back leaves attempts in the future; they cannot have been sent after now.
+        let latest = now + AccountLimiter.wayThere
+        let counted = try queue.recentAttempts(since: since).reversed().map { attempt in
+            let arrived = attempt.started + AccountLimiter.wayThere
+            return (attempt: attempt, at: min(attempt.ended.map { min($0, arrived) } ?? arrived, latest))
+        }
+        for (attempt, at) in counted.sorted(by: { $0.at < $1.at }) {
+            let used = attempt.isUnknown ? nil : attempt.usedTokens.flatMap { $0 > 0 ? $0 : nil }
+            scheduler.recall(key: attempt.key, countedAt: at, tokens: used ?? attempt.reservedTokens)
+        }
+        for memory in memories { scheduler.recall(memory, at: now) }
+        var used: [String: (requests: Int, tokens: Int)] = [:]
+        for key in try queue.dayUse(day: day) { used[key.key] = (key.requests, key.tokens) }
+        var effects = SchedulerEffects()
+        scheduler.handle(.dayStarted(used: used, ends: dayEnds), at: now, into: &effects)
+        return try settleAbandoned(on: queue, scheduler: &scheduler, at: now)
+    }
+
+    /// The caller holds the run lock, so whatever is open belongs to a run that has died.
+    private static func settleAbandoned(
+        on queue: some JobQueue, scheduler: inout Scheduler, at now: Timestamp
+    ) throws(StoreError) -> (open: Int, parked: Int) {
+        let open = try queue.openAttempts()
+        guard !open.isEmpty else { return (0, 0) }
+        let classNames = Dictionary(uniqueKeysWithValues: try queue.openFlows().map { ($0.id, $0.className) })
+        var tick = Tick()
+        tick.settlements = open.map {
+            scheduler.abandoned($0.ticket, className: classNames[$0.ticket.flow] ?? "", at: now)
+        }
+        _ = try queue.commit(tick, at: now)
+        return (open.count, tick.settlements.filter { $0.disposition == .park }.count)
+    }
+}
