@@ -61,7 +61,7 @@ struct Bed {
         let input = folder.appending(path: "in.jsonl")
         try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: input)
         let request = SubmissionRequest(
-            path: input.path, name: "test", className: "x", model: nil, priority: nil, deadline: nil,
+            path: input.path, name: "test", className: "x", model: nil, priority: nil, deadline: nil, deadlineText: "",
             skipsBadLines: false, knownClasses: ["x"])
         var accepted = 0
         try Submission(request, queue: queuePath, clock: RunnerClock()).run(progress: { _ in }) {
