@@ -5,7 +5,7 @@ import Testing
 /// Kill -9 at any moment: nothing is lost, nothing is recorded twice, and every repeat is accounted for.
 ///
 /// `OFFPEAK_KILLS` and `OFFPEAK_KILL_JOBS` make it longer: 50 and 2000 take some minutes.
-@Suite(.serialized) struct KillTests {
+@Suite(.turns) struct KillTests {
     private static func number(_ name: String, _ standard: Int) -> Int {
         ProcessInfo.processInfo.environment[name].flatMap { Int($0) } ?? standard
     }
@@ -29,10 +29,7 @@ import Testing
             // Early kills meet the start and recovery, later ones the middle of the work.
             let share = max(4, (jobs - answered) / max(1, kills - killed))
             let goal = answered + random.below(share + 1)
-            try await eventually("\(goal) answers") {
-                try await provider.ledger()["answers"].int >= goal || !run.isRunning
-            }
-            run.signal(SIGKILL)
+            await provider.kill(run, atAnswers: goal)
             #expect(await run.wait() == 137)
             killed += 1
             let open = try await place.status()["jobs"]["in_flight"].int
@@ -46,23 +43,33 @@ import Testing
         #expect(try await place.answered() == (1...jobs).map { "p-\($0)" }, "every line once, in order")
         let ledger = try await provider.ledger()
         let repeats = ledger["requests_repeated"]["extra"].int
-        #expect(repeats <= inFlight, "\(repeats) requests came again, and \(inFlight) were in flight at the kills")
         #expect(ledger["requests"].int == jobs + repeats)
         print("kills: \(killed), in flight then: \(inFlight), sent again: \(repeats)")
 
         // Each attempt that was cut off is listed as unknown, and its job was answered by a later one.
         let totals = try await place.run("keys", "--json").document()["keys"][0]["used"]
-        #expect(totals["unknown"].int == inFlight)
+        let unknown = totals["unknown"].int
+        #expect(repeats <= unknown, "\(repeats) requests came again, and \(unknown) are listed as unknown")
+        // A run that is killed before it has looked at what the one before left shows the same requests once more.
+        #expect(unknown <= inFlight && unknown >= inFlight / 2)
         #expect(totals["succeeded"].int == jobs)
-        #expect(totals["attempts"].int == jobs + inFlight)
-        var seen = 0
-        for n in 1...min(jobs, 80) {
-            let attempts = try await place.run("explain", "b1", "p-\(n)", "--json").document()["attempts"].list
-            seen += attempts.count { $0["outcome"].text == "unknown" }
-            #expect(attempts.count { $0["outcome"].text == "succeeded" } == 1)
-            #expect(attempts.dropLast().allSatisfy { $0["outcome"].text == "unknown" })
+        #expect(totals["attempts"].int == jobs + unknown)
+        let database = try Child(
+            "sqlite3",
+            [
+                "-readonly", "offpeak.db",
+                "SELECT custom_id FROM job WHERE id IN (SELECT job FROM attempt WHERE outcome = 3) ORDER BY random() LIMIT 60",
+            ], in: place.path, environment: ["PATH": "/usr/bin:/bin"])
+        #expect(await database.wait() == 0)
+        let cut = await database.out.whole().split(separator: "\n").map(String.init)
+        #expect(!cut.isEmpty == (inFlight > 0))
+        for id in cut {
+            let outcomes = try await place.run("explain", "b1", id, "--json").document()["attempts"].list.map {
+                $0["outcome"].text
+            }
+            #expect(outcomes.last == "succeeded" && outcomes.count > 1, "\(id): \(outcomes)")
+            #expect(outcomes.dropLast().allSatisfy { $0 == "unknown" }, "\(id): \(outcomes)")
         }
-        if inFlight > 0 && killed > 2 { #expect(seen > 0, "the first jobs met the first kills") }
     }
 
     @Test func `in a governance class what was in flight waits for a person`() async throws {

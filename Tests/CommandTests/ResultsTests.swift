@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// What `results`, `status`, `explain` and `keys` give to programs.
-@Suite(.serialized) struct ResultsTests {
+@Suite(.turns) struct ResultsTests {
     private static let usage = Shape.object(["input_tokens": .int, "cached_tokens": .int, "output_tokens": .int])
     private static let cost = Shape.object(["provider_usd": .orNull(.text), "platform_usd": .orNull(.text)])
     private static let batch = Shape.object([

@@ -41,8 +41,6 @@ package struct AccountLimiter: Sendable {
     private(set) var log = SendLog()
     private var requestWindow: SlidingWindow?
     private var tokenWindow: SlidingWindow?
-    /// Even steps, for a server that is known to cut its minutes.
-    private var pace: Pace?
     /// What was found out about the server, on top of what was configured.
     private var discovery = LimitDiscovery()
     private(set) var concurrency: ConcurrencyWindow
@@ -82,12 +80,17 @@ package struct AccountLimiter: Sendable {
         concurrency = ConcurrencyWindow(
             configured: limits.concurrent ?? (isPool ? .max : nil), isCareful: isCareful)
         if let rpm = limits.rpm {
-            requestWindow = SlidingWindow(.requests, limit: rpm, length: .minutes(1), over: log)
-            if limitModel == .slices { pace = Pace(requests: rpm, per: .minutes(1)) }
+            let (limit, length) = limitModel == .slices ? Self.slice(rpm) : (rpm, .minutes(1))
+            requestWindow = SlidingWindow(.requests, limit: limit, length: length, over: log)
         }
         if let tpm = limits.tpm {
             tokenWindow = SlidingWindow(.tokens, limit: tpm, length: .minutes(1), over: log)
         }
+    }
+
+    /// A per-minute limit as even steps: so many a second, or one in so many milliseconds.
+    static func slice(_ perMinute: Int) -> (Int, Interval) {
+        perMinute >= 60 ? (perMinute / 60, .seconds(1)) : (1, .milliseconds(Int64(60_000 / max(1, perMinute)) + 1))
     }
 
     // MARK: Asking
@@ -105,11 +108,8 @@ package struct AccountLimiter: Sendable {
             guard let window, let free = window.freeAt(amount, limit: limit, in: log) else { return }
             if until == nil || free > until! { (until, why) = (free, shortage(limit)) }
         }
-        check(requestWindow, 1, inUse(of: requestWindow?.limit ?? 0)) { .requestsPerMinute($0) }
+        check(requestWindow, 1, inUse(of: requestWindow?.limit ?? 0)) { .requestsPerMinute(limits.rpm ?? $0) }
         check(tokenWindow, tokens, inUse(of: tokenWindow?.limit ?? 0)) { .tokensPerMinute($0) }
-        if let free = pace?.freeAt(now), free > until ?? .distantPast {
-            (until, why) = (free, .requestsPerMinute(limits.rpm ?? 0))
-        }
         if let found = discovery.freeAt(now, in: log), found > until ?? .distantPast, let limit = discovery.finding {
             (until, why) = (found, .learned(requests: limit.requests, per: limit.per))
         }
@@ -159,7 +159,6 @@ package struct AccountLimiter: Sendable {
         requestWindow?.appended(entry)
         tokenWindow?.appended(entry)
         discovery.sent(entry, at: now)
-        pace?.sent(at: now)
         inFlight += 1
         dayRequests += 1
         dayTokens += tokens

@@ -31,12 +31,16 @@ package struct LimitDiscovery: Sendable {
     private var cleanSince: Timestamp?
     /// The limit was in use up to its end since it was last raised.
     private var wasFull = false
+    /// A block came after so few requests that it may have had nothing to do with their number.
+    private var wasAtOnce = false
 
     private static let firstGrowth = 125
     private static let leastGrowth = 16
     private static let mostGrowth = 250
     /// After so many accepted requests a rate is exact enough to be measured anew.
     private static let exactEnough = 64
+    /// Fewer accepted requests before a block tell nothing, unless it happens again.
+    private static let leastEvidence = 5
 
     package init() {}
 
@@ -155,7 +159,11 @@ package struct LimitDiscovery: Sendable {
         guard let since = blockedSince, sent > since else { return grow(log, at: now) }
         blockedSince = nil
         cleanSince = now
-        window = limit(blockedSince: since, acceptedAt: sent, log: log)
+        let found = limit(blockedSince: since, acceptedAt: sent, log: log)
+        let isWeak = found.limit < Self.leastEvidence && window == nil && !wasAtOnce
+        wasAtOnce = isWeak
+        if isWeak { return false }
+        window = found
         window?.expire(log, at: now)
         return true
     }

@@ -80,7 +80,9 @@ extension Night {
         counts.turns += 1
         run.turn = nil
         run.idleTurns += 1
-        if run.idleTurns > 2_000 { return checks.fail("the run turns without getting anywhere") }
+        run.quickTurns = now - run.lastTurn < 5_000 ? run.quickTurns + 1 : 0
+        run.lastTurn = now
+        if run.idleTurns > 2_000 || run.quickTurns > 60 { return checks.fail("the run turns without getting anywhere") }
         let time = time(of: run)
         trace.note("turn", now, Int64(run.mail.count))
         let mail = run.mail

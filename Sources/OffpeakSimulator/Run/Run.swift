@@ -46,7 +46,10 @@ final class Run {
     /// The next turn in the heap; others are stale.
     var turn: (at: Int64, ticket: Int)?
     var turnTickets = 0
+    /// Turns since something was achieved, and those of them in quick succession.
     var idleTurns = 0
+    var quickTurns = 0
+    var lastTurn = Int64.min / 4
     var secretVersions: [Int: Int] = [:]
 
     init(number: Int, offset: Int64, noWait: Bool, watches: Bool, scheduler: Scheduler) {
