@@ -118,7 +118,7 @@ package final class Night {
             let id = queue.addFlow(
                 batch: batch, className: flow.className, model: flow.model, priority: plan.priority,
                 deadline: plan.deadline.map { Timestamp(milliseconds: now + clockOffset + $0) })
-            checks.sawFlow(id, className: flow.className, model: flow.model)
+            checks.sawFlow(id, batch: index, className: flow.className, model: flow.model)
             for _ in 0..<flow.jobs {
                 let job = queue.addJob(
                     flow: id, customID: "", body: Array(repeating: 0, count: chance.within(flow.bodyBytes)),
@@ -184,7 +184,7 @@ package final class Night {
     /// A run is over: is the night? If not, a person has another look at what is parked, and the next run begins.
     func runEnded() {
         run = nil
-        guard isDawn else { return push(.start, at: now + chance.within(1_000...180_000)) }
+        guard isDawn || plan.run.isSingle else { return push(.start, at: now + chance.within(1_000...180_000)) }
         if plan.run.isSingle || checks.isAllDone(in: queue) {
             isOver = true
             checks.finalCheck(queue)

@@ -45,7 +45,8 @@ package struct ServedSend: Sendable {
     /// Milliseconds after the night's start.
     package var at: Int64
     package var job: JobID
-    package var flow: FlowID
+    /// The number of its batch in the plan.
+    package var batch: Int
     package var className: String
     package var key: Int
     package var tokens: Int

@@ -230,7 +230,7 @@ struct BadInput: Sendable, CustomTestStringConvertible {
     }
 }
 
-@Suite struct BadInputTests {
+@Suite(.turns) struct BadInputTests {
     private func place() throws -> Workplace {
         let place = try Workplace()
         try place.configure(nil)

@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// Pausing, cancelling, retrying: what a person does to a queue.
-@Suite(.serialized) struct ControlTests {
+@Suite(.turns) struct ControlTests {
     private static let slow = #"{ latency: "100ms", keys: { "test-key-one": {}, "test-key-two": {} } }"#
 
     /// What is paused, and what `status` says of it.

@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// Queues and configurations that are missing, broken, locked or not what they should be.
-@Suite(.serialized) struct QueueAndConfigurationTests {
+@Suite(.turns) struct QueueAndConfigurationTests {
     private func place() throws -> Workplace {
         let place = try Workplace()
         try place.configure(nil)

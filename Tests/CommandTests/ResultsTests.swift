@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// What `results`, `status`, `explain` and `keys` give to programs.
-@Suite(.serialized) struct ResultsTests {
+@Suite(.turns) struct ResultsTests {
     private static let usage = Shape.object(["input_tokens": .int, "cached_tokens": .int, "output_tokens": .int])
     private static let cost = Shape.object(["provider_usd": .orNull(.text), "platform_usd": .orNull(.text)])
     private static let batch = Shape.object([
@@ -38,7 +38,7 @@ import Testing
         let (place, provider) = try await Workplace.rehearsed(
             """
             { latency: "5ms", keys: { "test-key-one": {} }, faults: [
-              { what: "bad-request", at: [2, 5] }, { what: "503", at: [3] },
+              { what: "bad-request", at: [1, 2] }, { what: "503", at: [3] },
             ] }
             """, limits: "concurrent: 1",
             classes:

@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// `run` from beginning to end, and what may happen beside it.
-@Suite(.serialized) struct RunTests {
+@Suite(.turns) struct RunTests {
     /// Answers so slow that a run can be met in the middle.
     private static let slow = #"{ latency: "150ms", keys: { "test-key-one": {}, "test-key-two": {} } }"#
 

@@ -2,8 +2,21 @@ import Foundation
 import Glibc
 import Testing
 
+/// Input that looks odd and is accepted.
+struct Unusual: Sendable, CustomTestStringConvertible {
+    let testDescription: String
+    let bytes: [UInt8]
+    let jobs: Int
+
+    init(_ name: String, _ bytes: [UInt8], _ jobs: Int) {
+        testDescription = name
+        self.bytes = bytes
+        self.jobs = jobs
+    }
+}
+
 /// What may be submitted, and what of it is no JSON Lines file.
-@Suite struct SourceTests {
+@Suite(.turns) struct SourceTests {
     private static let line = #"{"custom_id":"a","prompt":"x"}"#
     private static let second = #"{"custom_id":"b","prompt":"y"}"#
 
@@ -14,28 +27,29 @@ import Testing
     }
 
     /// Unusual inputs that are accepted, with the number of their jobs.
-    static let accepted: [(name: String, bytes: [UInt8], jobs: Int)] = [
-        ("no line feed at the end", Array("\(line)\n\(second)".utf8), 2),
-        ("CRLF", Array("\(line)\r\n\(second)\r\n".utf8), 2),
-        ("a byte-order mark at the start", Array("\u{FEFF}\(line)\n".utf8), 1),
-        ("blank lines", Array("\n \n\(line)\n\t\n\r\n\(second)\n\n".utf8), 2),
-        ("spaces around", Array("  \(line)  \n".utf8), 1),
-        (
+    static let accepted: [Unusual] = [
+        Unusual("no line feed at the end", Array("\(line)\n\(second)".utf8), 2),
+        Unusual("CRLF", Array("\(line)\r\n\(second)\r\n".utf8), 2),
+        Unusual("a byte-order mark at the start", Array("\u{FEFF}\(line)\n".utf8), 1),
+        Unusual("blank lines", Array("\n \n\(line)\n\t\n\r\n\(second)\n\n".utf8), 2),
+        Unusual("spaces around", Array("  \(line)  \n".utf8), 1),
+        Unusual(
             "a line of 10 MB",
             Array((#"{"custom_id":"a","prompt":""# + String(repeating: "x", count: 10_000_000) + "\"}\n").utf8), 1
         ),
-        (
+        Unusual(
             "nested 100 deep",
             Array(
                 (BadInput.chat(
                     BadInput.messages + #","metadata":"# + String(repeating: "[", count: 100)
                         + String(repeating: "]", count: 100)) + "\n").utf8), 1
         ),
-        ("numbers like 1e999", Array((BadInput.chat(BadInput.messages + #","temperature":1e999"#) + "\n").utf8), 1),
-        ("several choices", Array((BadInput.chat(BadInput.messages + #","n":3"#) + "\n").utf8), 1),
-        ("a lone surrogate in the prompt", Array((#"{"custom_id":"a","prompt":"\ud83d"}"# + "\n").utf8), 1),
-        ("stream false", Array((BadInput.chat(BadInput.messages + #","stream":false"#) + "\n").utf8), 1),
-        ("all four endpoints", Array(endpoints.utf8), 4),
+        Unusual(
+            "numbers like 1e999", Array((BadInput.chat(BadInput.messages + #","temperature":1e999"#) + "\n").utf8), 1),
+        Unusual("several choices", Array((BadInput.chat(BadInput.messages + #","n":3"#) + "\n").utf8), 1),
+        Unusual("a lone surrogate in the prompt", Array((#"{"custom_id":"a","prompt":"\ud83d"}"# + "\n").utf8), 1),
+        Unusual("stream false", Array((BadInput.chat(BadInput.messages + #","stream":false"#) + "\n").utf8), 1),
+        Unusual("all four endpoints", Array(endpoints.utf8), 4),
     ]
 
     private static let endpoints = """
@@ -47,11 +61,12 @@ import Testing
         """
 
     @Test(arguments: accepted)
-    func `unusual but sound input is taken whole`(name: String, bytes: [UInt8], jobs: Int) async throws {
+    func `unusual but sound input is taken whole`(input: Unusual) async throws {
         let place = try place()
-        try place.write(bytes, to: "in.jsonl")
+        let jobs = input.jobs
+        try place.write(input.bytes, to: "in.jsonl")
         let outcome = try await place.run("submit", "in.jsonl", "--model", "m")
-        #expect(outcome.out == "b1\n" && outcome.status == 0, "\(name) \(outcome)")
+        #expect(outcome.out == "b1\n" && outcome.status == 0, "\(outcome)")
         #expect(outcome.err == "\(jobs) job\(jobs == 1 ? "" : "s") queued as b1\n")
         #expect(try await place.status()["jobs"]["total"].int == jobs)
     }

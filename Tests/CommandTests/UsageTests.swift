@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// How commands are called, and what they say when they cannot be meant.
-@Suite struct UsageTests {
+@Suite(.turns) struct UsageTests {
     private static let commands = [
         "init", "check", "submit", "run", "status", "results", "explain", "cancel", "pause", "resume", "retry", "keys",
         "rehearse", "backup", "prune",

@@ -76,8 +76,8 @@ private struct Duel {
         guard let flow = try model.queue.openFlows().randomElement(using: &numbers)?.id else { return }
         let why = Failure(.keyRejected, code: "invalid_api_key", message: "revoked", statusCode: 401)
         try same(
-            model.queue.park(flow: flow, failure: why, at: at(now)),
-            sqlite.queue.park(flow: flow, failure: why, at: at(now)), "parked")
+            model.queue.stop(flow: flow, as: .parked, failure: why, at: at(now)),
+            sqlite.queue.stop(flow: flow, as: .parked, failure: why, at: at(now)), "parked")
     }
 
     private func same<Value: Equatable>(_ model: Value, _ sqlite: Value, _ what: String) throws {

@@ -1,6 +1,7 @@
 import Foundation
 import OffpeakCore
 import OffpeakSimulator
+import Synchronization
 import Testing
 
 /// Nights to play: some chosen ones, with `OFFPEAK_SEED=1,2,3`, or so many from zero, with `OFFPEAK_NIGHTS=100000`.
@@ -55,11 +56,18 @@ enum Seeds {
         }
     }
 
+    private static let total = Mutex((parts: 0, counts: NightCounts()))
+
     @Test(.enabled(if: Seeds.chosen == nil), arguments: 0..<Seeds.parts)
     func `Whatever a night brings, every job ends as it must and every limit is kept`(part: UInt64) {
         var counts = NightCounts()
         for seed in 0..<Seeds.count where seed % Seeds.parts == part { counts += Seeds.play(seed).counts }
-        checkCoverage(of: counts)
+        let total = Self.total.withLock { total in
+            total.parts += 1
+            total.counts += counts
+            return total
+        }
+        if total.parts == Int(Seeds.parts) { checkCoverage(of: total.counts) }
     }
 
     @Test func `Nights that ever went wrong stay right`() {
@@ -68,15 +76,15 @@ enum Seeds {
 
     /// A simulation in which nothing happens proves nothing.
     private func checkCoverage(of counts: NightCounts) {
-        guard Seeds.count >= 100 * Seeds.parts else { return }
-        #expect(counts.sends > 3_000 && counts.deaths > 30 && counts.failedCommits > 50)
-        #expect(counts.limitRefusals > 30 && counts.concurrencyRefusals > 0)
-        for failure in FailureClass.allCases { #expect(counts.failures[failure, default: 0] > 0, "\(failure)") }
+        guard Seeds.count >= 1_000 else { return }
+        #expect(counts.sends > 50_000 && counts.deaths > 1_000 && counts.failedCommits > 1_000 && counts.spills > 0)
+        #expect(counts.limitRefusals > 1_000 && counts.concurrencyRefusals > 100)
+        for failure in FailureClass.allCases { #expect(counts.failures[failure, default: 0] > 20, "\(failure)") }
         for word in ["complete", "retry", "next-key", "next-model", "defer", "park", "fail"] {
-            #expect(counts.dispositions[word, default: 0] > 0, "\(word)")
+            #expect(counts.dispositions[word, default: 0] > 20, "\(word)")
         }
         for state in [JobState.succeeded, .failed, .cancelled, .parked] {
-            #expect(counts.states[state.rawValue] > 0, "\(state)")
+            #expect(counts.states[state.rawValue] > 100, "\(state)")
         }
     }
 }

@@ -49,8 +49,6 @@ package struct AccountLimiter: Sendable {
     private(set) var log = SendLog()
     private var requestWindow: SlidingWindow?
     private var tokenWindow: SlidingWindow?
-    /// Even steps, for a server that is known to cut its minutes.
-    private var pace: Pace?
     /// What was found out about the server, on top of what was configured.
     private var discovery = LimitDiscovery()
     private(set) var concurrency: ConcurrencyWindow
@@ -61,6 +59,8 @@ package struct AccountLimiter: Sendable {
     private var dayEnds = Timestamp.distantFuture
     /// No sends before this moment.
     private(set) var blockedUntil = Timestamp.distantPast
+    /// When the next single request tries whether the server accepts again, if it did not say.
+    private var trial = Timestamp.distantPast
     /// After a block without a known end, one request at a time until one is accepted.
     private(set) var isProbing = false
     /// After a block, how many may be in flight: it doubles with each round of answers, so that a server which has little
@@ -90,12 +90,17 @@ package struct AccountLimiter: Sendable {
         concurrency = ConcurrencyWindow(
             configured: limits.concurrent ?? (isPool ? .max : nil), isCareful: isCareful)
         if let rpm = limits.rpm {
-            requestWindow = SlidingWindow(.requests, limit: rpm, length: .minutes(1), over: log)
-            if limitModel == .slices { pace = Pace(requests: rpm, per: .minutes(1)) }
+            let (limit, length) = limitModel == .slices ? Self.slice(rpm) : (rpm, .minutes(1))
+            requestWindow = SlidingWindow(.requests, limit: limit, length: length, over: log)
         }
         if let tpm = limits.tpm {
             tokenWindow = SlidingWindow(.tokens, limit: tpm, length: .minutes(1), over: log)
         }
+    }
+
+    /// A per-minute limit as even steps: so many a second, or one in so many milliseconds.
+    static func slice(_ perMinute: Int) -> (Int, Interval) {
+        perMinute >= 60 ? (perMinute / 60, .seconds(1)) : (1, .milliseconds(Int64(60_000 / max(1, perMinute)) + 1))
     }
 
     // MARK: Asking
@@ -113,15 +118,14 @@ package struct AccountLimiter: Sendable {
             guard let window, let free = window.freeAt(amount, limit: limit, in: log) else { return }
             if until == nil || free > until! { (until, why) = (free, shortage(limit)) }
         }
-        check(requestWindow, 1, inUse(of: requestWindow?.limit ?? 0)) { .requestsPerMinute($0) }
+        check(requestWindow, 1, inUse(of: requestWindow?.limit ?? 0)) { .requestsPerMinute(limits.rpm ?? $0) }
         check(tokenWindow, tokens, inUse(of: tokenWindow?.limit ?? 0)) { .tokensPerMinute($0) }
-        if let free = pace?.freeAt(now), free > until ?? .distantPast {
-            (until, why) = (free, .requestsPerMinute(limits.rpm ?? 0))
-        }
         if let found = discovery.freeAt(now, in: log), found > until ?? .distantPast, let limit = discovery.finding {
             (until, why) = (found, .learned(requests: limit.requests, per: limit.per))
         }
         if let why { return .none(why, until: until) }
+        // A trial with all that may be in flight would have all of it refused.
+        if discovery.isExploring, inFlight >= max(4, allowed / 8) { return .none(.concurrent(inFlight), until: nil) }
         if let wait = requestAuthority.wait(sent: log.end, amount: 1, at: now)
             ?? tokenAuthority.wait(sent: tokensSent, amount: tokens, at: now)
         {
@@ -183,7 +187,6 @@ package struct AccountLimiter: Sendable {
         requestWindow?.appended(entry)
         tokenWindow?.appended(entry)
         discovery.sent(entry, at: now)
-        pace?.sent(at: now)
         inFlight += 1
         dayRequests += 1
         dayTokens += tokens
@@ -219,7 +222,7 @@ package struct AccountLimiter: Sendable {
     }
 
     /// The server accepted a request: it is past any block.
-    package mutating func accepted(sentAt sent: Timestamp, at now: Timestamp) {
+    package mutating func accepted(_ sequence: Int, sentAt sent: Timestamp, at now: Timestamp) {
         if isProbing && sent >= blockedUntil {
             isProbing = false
             ramp = 2
@@ -227,9 +230,14 @@ package struct AccountLimiter: Sendable {
             ramp = allowed + 1 < concurrency.allowed ? allowed + 1 : nil
         }
         if cleanSince == nil { cleanSince = now }
-        if discovery.accepted(sentAt: sent, log: log, at: now) {
+        switch discovery.accepted(sequence, sentAt: sent, log: log, at: now) {
+        case .nothing: break
+        case .found:
             discovery.forget(above: limits.rpm)
             hasNews = true
+        case .stray:
+            if blockedUntil == trial { blockedUntil = now }
+            (isProbing, ramp, hasNews) = (blockedUntil > now, nil, true)
         }
     }
 
@@ -261,6 +269,7 @@ package struct AccountLimiter: Sendable {
             retryAfter == nil
         {
             block(until: trial)
+            self.trial = trial
             isProbing = true
         }
     }

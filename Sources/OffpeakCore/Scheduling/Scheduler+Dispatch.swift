@@ -121,14 +121,14 @@ extension Scheduler {
                     classes[index].cursor += 1
                     return false
                 }
-                if let until = obstacle.until { effects.wake(at: until) }
-                if obstacle.needsPerson {
+                if obstacle.needsPerson && obstacle.failure != nil {
                     // Where its ladder has led it nothing goes any more: it begins anew, like the jobs behind it.
                     ladders[ticket.id] = nil
-                } else {
-                    soonest = soonest.map { obstacle.endsBefore($0) ? obstacle : $0 } ?? obstacle
-                    position -= 1
+                    continue
                 }
+                if let until = obstacle.until { effects.wake(at: until) }
+                soonest = soonest.map { obstacle.endsBefore($0) ? obstacle : $0 } ?? obstacle
+                position -= 1
             }
         }
         // All that is left of the flow are jobs with a history, and none can go.

@@ -51,14 +51,16 @@ extension Scheduler {
         let model = state.chain[modelIndex]
         let tokens = state.forecast.tokens(
             bodyBytes: ticket.bodyBytes, maxOutputTokens: ticket.maxOutputTokens, endpoint: state.flow.endpoint)
+        let spare = state.forecast.headroom(maxOutputTokens: ticket.maxOutputTokens, endpoint: state.flow.endpoint)
         var offers: [RouteOffer] = []
         for key in classes[state.classIndex].candidates {
             var offer = RouteOffer(key: key, tokens: reservation(key, tokens, ticket), isShared: keys[key].isShared)
             let providerModel = keys[key].descriptor.models.providerModel(for: model)
             offer.model = providerModel ?? model
+            let needed = offer.tokens + (offer.tokens > tokens ? 0 : spare)
             offer.obstacle =
                 withheld(key, ladder, policy, offers)
-                ?? obstacle(key, providerModel, ticket, state, offer.tokens, ladder, at: now)
+                ?? obstacle(key, providerModel, ticket, state, needed, ladder, at: now)
             if policy.objective == .cost, providerModel != nil, offer.obstacle?.isPace ?? true {
                 offer.cost = marginalCost(key, offer.model, ticket, state, at: now)
             }

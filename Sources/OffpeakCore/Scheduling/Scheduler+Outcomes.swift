@@ -68,8 +68,8 @@ extension Scheduler {
             keys[flight.key].health = .ok
             keys[flight.key].limiter.markNews()
         }
-        keys[flight.key].limiter.accepted(sentAt: flight.sent, at: now)
-        if let pool = keys[flight.key].pool { pools[pool].accepted(sentAt: flight.sent, at: now) }
+        keys[flight.key].limiter.accepted(flight.keySequence, sentAt: flight.sent, at: now)
+        if let pool = keys[flight.key].pool { pools[pool].accepted(flight.poolSequence, sentAt: flight.sent, at: now) }
     }
 
     /// The tokens that the provider holds against the limit; nil when what was reserved stands.
@@ -81,26 +81,31 @@ extension Scheduler {
     private mutating func settle(
         _ flight: Flight, tokens: Int?, latency: Interval?, at now: Timestamp, into effects: inout SchedulerEffects
     ) {
-        keys[flight.key].limiter.settle(
-            flight.keySequence, sentAt: flight.sent, reserved: flight.reserved, tokens: tokens, latency: latency,
-            at: now)
-        if let pool = keys[flight.key].pool {
-            pools[pool].settle(
-                flight.poolSequence, sentAt: flight.sent, reserved: flight.reserved, tokens: tokens, latency: nil,
+        let unused = tokens.map { flight.reserved - $0 } ?? 0
+        giveBack(flight, requests: 0, tokens: unused, into: &effects) { scheduler in
+            scheduler.keys[flight.key].limiter.settle(
+                flight.keySequence, sentAt: flight.sent, reserved: flight.reserved, tokens: tokens, latency: latency,
                 at: now)
+            if let pool = scheduler.keys[flight.key].pool {
+                scheduler.pools[pool].settle(
+                    flight.poolSequence, sentAt: flight.sent, reserved: flight.reserved, tokens: tokens, latency: nil,
+                    at: now)
+            }
         }
-        if let tokens { effects.countDay(keys[flight.key].name, requests: 0, tokens: tokens - flight.reserved) }
     }
 
     /// The server did not count the request.
     private mutating func refused(
         _ flight: Flight, retryAfter: Interval?, at now: Timestamp, into effects: inout SchedulerEffects
     ) {
-        keys[flight.key].limiter.refused(flight.keySequence, reserved: flight.reserved, retryAfter: retryAfter, at: now)
-        if let pool = keys[flight.key].pool {
-            pools[pool].refused(flight.poolSequence, reserved: flight.reserved, retryAfter: retryAfter, at: now)
+        giveBack(flight, requests: 1, tokens: flight.reserved, into: &effects) { scheduler in
+            scheduler.keys[flight.key].limiter.refused(
+                flight.keySequence, reserved: flight.reserved, retryAfter: retryAfter, at: now)
+            if let pool = scheduler.keys[flight.key].pool {
+                scheduler.pools[pool].refused(
+                    flight.poolSequence, reserved: flight.reserved, retryAfter: retryAfter, at: now)
+            }
         }
-        effects.countDay(keys[flight.key].name, requests: -1, tokens: -flight.reserved)
     }
 
     private mutating func learn(

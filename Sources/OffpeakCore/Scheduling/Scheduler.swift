@@ -14,6 +14,7 @@ package struct Scheduler: Sendable {
     var flights: [JobID: Flight] = [:]
     var ladders: [JobID: JobLadder] = [:]
     var isDraining = false
+    var dayBegan = Timestamp.distantPast
     var dayEnds = Timestamp.distantFuture
     /// The present calendar day's number, such as 20261124.
     var day = 0
@@ -74,7 +75,7 @@ package struct Scheduler: Sendable {
                 classes[i].isOpen = isOpen
                 classes[i].windowTurns = until
             }
-        case .dayStarted(let used, let ends): startDay(used, ends: ends)
+        case .dayStarted(let used, let ends): startDay(used, ends: ends, at: now)
         case .periodsTurned(let position): turnPeriods(position)
         case .pausesChanged(let pausedClasses, let pausedKeys):
             for i in classes.indices { classes[i].isPaused = pausedClasses.contains(classes[i].policy.name) }
@@ -139,15 +140,37 @@ package struct Scheduler: Sendable {
 
     private mutating func neverLeft(_ job: JobID, into effects: inout SchedulerEffects) {
         guard let flight = flights.removeValue(forKey: job) else { return }
-        keys[flight.key].limiter.release(
-            flight.keySequence, tokens: flight.reserved, tokensThrough: flight.tokensThrough)
-        if let pool = keys[flight.key].pool {
-            pools[pool].release(
-                flight.poolSequence, tokens: flight.reserved, tokensThrough: flight.poolTokensThrough)
+        giveBack(flight, requests: 1, tokens: flight.reserved, into: &effects) { scheduler in
+            scheduler.keys[flight.key].limiter.release(
+                flight.keySequence, tokens: flight.reserved, tokensThrough: flight.tokensThrough)
+            if let pool = scheduler.keys[flight.key].pool {
+                scheduler.pools[pool].release(
+                    flight.poolSequence, tokens: flight.reserved, tokensThrough: flight.poolTokensThrough)
+            }
         }
-        effects.countDay(keys[flight.key].name, requests: -1, tokens: -flight.reserved)
         releaseSpend(flight)
         keys[flight.key].breaker.inconclusive()
+    }
+
+    /// Changes what a request holds of its key, its pool and the day. If its own day is over, this one's counts stay: what
+    /// it gives back was not taken from them.
+    mutating func giveBack(
+        _ flight: Flight, requests: Int, tokens: Int, into effects: inout SchedulerEffects,
+        _ change: (inout Scheduler) -> Void
+    ) {
+        let key = flight.key
+        let own = (keys[key].limiter.dayRequests, keys[key].limiter.dayTokens)
+        let shared = keys[key].pool.map { (pools[$0].dayRequests, pools[$0].dayTokens) }
+        change(&self)
+        guard flight.sent < dayBegan else {
+            if requests != 0 || tokens != 0 {
+                effects.countDay(keys[key].name, requests: -requests, tokens: -tokens)
+            }
+            return
+        }
+        keys[key].limiter.startDay(requests: own.0, tokens: own.1, ends: dayEnds)
+        guard let pool = keys[key].pool, let shared else { return }
+        pools[pool].startDay(requests: shared.0, tokens: shared.1, ends: dayEnds)
     }
 
     // MARK: Restart
@@ -172,8 +195,10 @@ package struct Scheduler: Sendable {
         }
     }
 
-    private mutating func startDay(_ used: [String: (requests: Int, tokens: Int)], ends: Timestamp) {
-        dayEnds = ends
+    private mutating func startDay(
+        _ used: [String: (requests: Int, tokens: Int)], ends: Timestamp, at now: Timestamp
+    ) {
+        (dayBegan, dayEnds) = (now, ends)
         for i in keys.indices {
             let own = used[keys[i].name] ?? (0, 0)
             keys[i].limiter.startDay(requests: own.requests, tokens: own.tokens, ends: ends)

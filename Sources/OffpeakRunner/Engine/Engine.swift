@@ -14,6 +14,7 @@ package final class Engine {
         case stored(StoreReply)
         case secretLoaded(key: String, Result<Secret, SecretProblem>)
         case drain(hard: Bool)
+        case note(String)
     }
 
     /// What an answer is read against.
@@ -33,6 +34,8 @@ package final class Engine {
     var isStoring = false
     /// The starts of the transaction that is under way.
     var beginning: [JobID: AttemptStart] = [:]
+    /// Its settlements that make their jobs wait again.
+    var returning = 0
     var dispatched: [JobID: Dispatch] = [:]
     var flows: [FlowID: FlowStatus] = [:]
     var nextDue: Timestamp?
@@ -42,6 +45,8 @@ package final class Engine {
     var rates = RateMeter()
     var drainCause: RunEnd.Cause?
     var failure: StoreError?
+    /// Nothing is sent any more: the run was told to stop at once.
+    var isCancelled = false
     var lastRefresh = Timestamp.distantPast
     var hasView = false
     /// Our own transactions changed the counts since they were read.
@@ -73,7 +78,8 @@ package final class Engine {
         let abandoned = try RunRecovery.perform(
             on: queue, scheduler: &scheduler, calendar: calendar.position, at: clock.now)
         let mail = mail
-        worker = StoreWorker(queue: queue) { mail.post(.stored($0)) }
+        worker = StoreWorker(
+            queue: queue, note: { mail.post(.note($0)) }, reply: { mail.post(.stored($0)) })
         transport = try makeTransport { mail.post(.completed($0)) }
         noteAbandoned(abandoned.open, parked: abandoned.parked)
     }
@@ -108,7 +114,10 @@ package final class Engine {
             let wake = effects.wakeAt
             perform(&effects, at: now)
             if let end = end(at: now) { return end }
-            if let failure, scheduler.inFlightCount == 0, !isStoring { throw failure }
+            if let failure, scheduler.inFlightCount == 0, !isStoring {
+                guard !pending.settlements.isEmpty else { throw failure }
+                keepAnswers(after: failure)
+            }
             publish(at: now)
             if !isStoring, !pending.isEmpty, failure == nil { continue }
             for message in mail.take(within: patience(wake, at: now)) { receive(message, into: &effects) }
@@ -127,6 +136,7 @@ package final class Engine {
         case .stored(let reply): stored(reply, at: now, into: &effects)
         case .secretLoaded(let key, let result): secretLoaded(key, result, at: now, into: &effects)
         case .drain(let hard): drain(.stopped, hard: hard, at: now, into: &effects)
+        case .note(let text): onNote(text)
         }
     }
 
@@ -135,7 +145,11 @@ package final class Engine {
         if cause == .stopped { drainCause = .stopped }
         snapshot.isDraining = true
         scheduler.handle(.drain, at: now, into: &effects)
-        if hard { transport.cancelAll() }
+        guard hard else { return }
+        isCancelled = true
+        scheduler.handle(.refused(pending.starts.map(\.job)), at: now, into: &effects)
+        pending.starts = []
+        transport.cancelAll()
     }
 
     private func report(of completion: HTTPCompletion) -> (job: JobID, report: AttemptReport)? {
@@ -206,6 +220,7 @@ package final class Engine {
         isStoring = true
         if pending.changesJobs { isViewStale = true }
         beginning = Dictionary(uniqueKeysWithValues: pending.starts.map { ($0.job, $0) })
+        returning = pending.settlements.count { $0.disposition.goesOn }
         worker.perform(pending, at: now, day: calendar.day)
         pending = PendingTick()
     }
@@ -230,8 +245,11 @@ package final class Engine {
             scheduler.handle(.refused(pending.starts.map(\.job)), at: now, into: &effects)
             pending.starts = []
             drain(.stopped, hard: false, at: now, into: &effects)
+            // What was chosen meanwhile is never begun now.
+            scheduler.handle(.refused(pending.starts.map(\.job)), at: now, into: &effects)
+            pending.starts = []
         }
-        send(reply.begun)
+        if isCancelled { neverSent(reply.begun, at: now, into: &effects) } else { send(reply.begun) }
         beginning = [:]
         if !reply.refused.isEmpty {
             scheduler.handle(.refused(reply.refused), at: now, into: &effects)
@@ -244,8 +262,16 @@ package final class Engine {
         if !reply.promoted.isEmpty { scheduler.handle(.promoted(reply.promoted), at: now, into: &effects) }
         snapshot.parked += reply.parked
         snapshot.failed += reply.failed
+        if reply.failure == nil { snapshot.waiting += returning - reply.begun.count - reply.parked - reply.failed }
         if let due = reply.nextDue { nextDue = min(nextDue ?? due, due) }
         if let view = reply.refresh { take(view, at: now, into: &effects) }
+    }
+
+    /// Answers that came after the queue had failed are paid for, too: they go where the next run finds them.
+    private func keepAnswers(after failure: StoreError) {
+        isStoring = true
+        worker.keep(pending.settlements, after: failure)
+        pending.settlements = []
     }
 
     private func take(_ view: QueueView, at now: Timestamp, into effects: inout SchedulerEffects) {
@@ -275,6 +301,14 @@ package final class Engine {
         }
         scheduler.handle(.pausesChanged(classes: view.pauses.classes, keys: view.pauses.keys), at: now, into: &effects)
         scheduler.handle(.flowsChanged(open, foreign: view.isForeign), at: now, into: &effects)
+    }
+
+    /// Attempts that were begun while the run was told to stop at once.
+    private func neverSent(_ begun: [BegunAttempt], at now: Timestamp, into effects: inout SchedulerEffects) {
+        let failure = Failure(
+            TransportFailure(kind: .cancelled, requestFullySent: false, message: ""), secret: nil)
+        let report = AttemptReport(outcome: .failure(failure))
+        scheduler.handle(.finished(begun.map { ($0.job, report) }), at: now, into: &effects)
     }
 
     /// The attempts are durable: now their bytes may leave.
@@ -316,6 +350,16 @@ package final class Engine {
         case .failure(let problem):
             scheduler.handle(.secretKept(key: key), at: now, into: &effects)
             onNote("key \(key): its secret could not be loaded again: \(problem.message)")
+        }
+    }
+}
+
+extension Disposition {
+    /// Whether the job waits for another attempt.
+    fileprivate var goesOn: Bool {
+        switch self {
+        case .retry, .defer, .nextKey, .shared, .nextModel: true
+        case .complete, .fail, .park: false
         }
     }
 }

@@ -56,13 +56,17 @@ extension Checks {
     /// The queue did not accept the beginning.
     mutating func refused(_ job: JobID) { end(job, requests: 0, tokens: 0) }
 
+    /// It was begun, and the run was stopped before it left.
+    mutating func neverSent(_ job: JobID) { end(job, requests: nil, tokens: 0) }
+
     /// An attempt's bytes leave.
     mutating func sent(_ request: Request, flow: FlowID, className: String, now: Int64, in queue: MemoryQueue) {
         guard var record = jobs[request.job] else { return fail("job \(request.job) was sent but never accepted") }
         record.sends += 1
         served.append(
             ServedSend(
-                at: now - plan.start, job: request.job, flow: flow, className: className, key: request.key,
+                at: now - plan.start, job: request.job, batch: flows[flow]?.batch ?? -1, className: className,
+                key: request.key,
                 tokens: request.usage.totalTokens))
         if let last = record.attempts.last {
             let attempt = queue.attempts[last]

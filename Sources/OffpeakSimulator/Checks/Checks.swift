@@ -45,7 +45,7 @@ struct Checks {
     var jobs: [JobID: JobRecord] = [:]
     var accepted = 0
     var served: [ServedSend] = []
-    var flows: [FlowID: (classIndex: Int, isHopeful: Bool)] = [:]
+    var flows: [FlowID: (batch: Int, classIndex: Int, isHopeful: Bool)] = [:]
     var models: [FlowID: String] = [:]
     /// For each class the keys that may ever serve it.
     let allowed: [[Bool]]
@@ -109,7 +109,7 @@ struct Checks {
 
     // MARK: Submission
 
-    mutating func sawFlow(_ id: FlowID, className: String, model: String) {
+    mutating func sawFlow(_ id: FlowID, batch: Int, className: String, model: String) {
         guard let index = plan.classes.firstIndex(where: { $0.policy.name == className }) else {
             return fail("class \(className) is not in the plan")
         }
@@ -117,7 +117,7 @@ struct Checks {
         let isHopeful = plan.keys.indices.contains {
             allowed[index][$0] && plan.keys[$0].models.providerModel(for: first) != nil
         }
-        flows[id] = (index, isHopeful)
+        flows[id] = (batch, index, isHopeful)
         models[id] = model
     }
 

@@ -195,7 +195,7 @@ package struct RunPlan: Sendable {
     package var farthestJump: Int64 = 0
     package var watches = false
     package var noWait = false
-    /// The night ends with the run, though work may be left.
+    /// The night ends with the first run that ends by itself, though work may be left.
     package var isSingle = false
 
     package init() {}

@@ -99,8 +99,19 @@ extension Night {
         respond(index, AttemptReport(outcome: .failure(Servers.failure(.timedOut, 0))))
     }
 
+    /// Begun while the run was told to stop at once.
+    func neverSent(_ begun: BegunAttempt, _ run: Run, at time: Timestamp) {
+        let failure = Servers.failure(.unavailable, 0, judged: false)
+        counts.failures[.unavailable, default: 0] += 1
+        checks.neverSent(begun.job)
+        run.scheduler.handle(
+            .finished([(begun.job, AttemptReport(outcome: .failure(failure)))]), at: time, into: &run.effects)
+    }
+
     /// A hard stop: whatever is under way ends at once.
-    func cancelAll(_ run: Run) {
+    func cancelAll(_ run: Run, at time: Timestamp) {
+        run.isCancelled = true
+        giveUpStarts(run, at: time)
         for (_, index) in run.dispatched.sorted(by: { $0.key < $1.key }) where !requests[index].isOver {
             let failure = Servers.failure(.unknownOutcome, 0, judged: false)
             respond(index, AttemptReport(outcome: .failure(failure)))
@@ -110,8 +121,8 @@ extension Night {
 
     func loadSecret(_ key: Int, for run: Run) {
         let version = servers.secretVersion(of: key, at: now)
-        guard version != run.secretVersions[key] else { return }
+        let isNew = version != run.secretVersions[key]
         run.secretVersions[key] = version
-        deliver(.secretChanged(plan.keys[key].name), to: run)
+        deliver(.secretLoaded(plan.keys[key].name, isNew: isNew), to: run)
     }
 }

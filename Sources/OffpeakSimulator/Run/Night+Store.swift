@@ -42,7 +42,7 @@ extension Night {
     }
 
     func progress(_ run: Run) {
-        run.idleTurns = 0
+        (run.idleTurns, run.quickTurns) = (0, 0)
         lastProgress = now
     }
 

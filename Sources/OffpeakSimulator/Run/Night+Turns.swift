@@ -89,7 +89,9 @@ extension Night {
         counts.turns += 1
         run.turn = nil
         run.idleTurns += 1
-        if run.idleTurns > 2_000 { return checks.fail("the run turns without getting anywhere") }
+        run.quickTurns = now - run.lastTurn < 5_000 ? run.quickTurns + 1 : 0
+        run.lastTurn = now
+        if run.idleTurns > 2_000 || run.quickTurns > 60 { return checks.fail("the run turns without getting anywhere") }
         let time = time(of: run)
         trace.note("turn", now, Int64(run.mail.count))
         let mail = run.mail
@@ -136,9 +138,9 @@ extension Night {
         case .stored(let answer): stored(answer, run, at: time)
         case .drain(let hard):
             drain(run, .stopped, at: time)
-            if hard { cancelAll(run) }
-        case .secretChanged(let key):
-            run.scheduler.handle(.secretChanged(key: key), at: time, into: &run.effects)
+            if hard { cancelAll(run, at: time) }
+        case .secretLoaded(let key, let isNew):
+            run.scheduler.handle(isNew ? .secretChanged(key: key) : .secretKept(key: key), at: time, into: &run.effects)
         }
     }
 
@@ -147,17 +149,28 @@ extension Night {
         run.scheduler.handle(.drain, at: time, into: &run.effects)
     }
 
+    /// What was decided on and not handed over is not begun.
+    func giveUpStarts(_ run: Run, at time: Timestamp) {
+        let jobs = run.pending.starts.map(\.job)
+        for job in jobs { checks.refused(job) }
+        run.scheduler.handle(.refused(jobs), at: time, into: &run.effects)
+        run.pending.starts = []
+    }
+
     private func stored(_ answer: StoreAnswer, _ run: Run, at time: Timestamp) {
         run.storing = nil
         if answer.hasFailed {
             run.hasFailed = true
-            let jobs = run.pending.starts.map(\.job)
-            for job in jobs { checks.refused(job) }
-            run.scheduler.handle(.refused(jobs), at: time, into: &run.effects)
-            run.pending.starts = []
+            giveUpStarts(run, at: time)
             drain(run, .stopped, at: time)
         }
-        for begun in answer.begun { if let start = answer.starts[begun.job] { send(begun, start, run) } }
+        for begun in answer.begun {
+            if run.isCancelled {
+                neverSent(begun, run, at: time)
+            } else if let start = answer.starts[begun.job] {
+                send(begun, start, run)
+            }
+        }
         if !answer.refused.isEmpty {
             for job in answer.refused { checks.refused(job) }
             run.scheduler.handle(.refused(answer.refused), at: time, into: &run.effects)

@@ -8,7 +8,7 @@ final class Run {
         case answered(Int, AttemptReport)
         case stored(StoreAnswer)
         case drain(hard: Bool)
-        case secretChanged(String)
+        case secretLoaded(String, isNew: Bool)
     }
 
     enum End: String {
@@ -37,6 +37,8 @@ final class Run {
     var isViewStale = false
     var drainCause: End?
     var hasFailed = false
+    /// It was told to stop at once.
+    var isCancelled = false
     /// Something happened that only a person, or another run, mends.
     var needsPerson = false
     /// Requests under way, by job.
@@ -44,7 +46,10 @@ final class Run {
     /// The next turn in the heap; others are stale.
     var turn: (at: Int64, ticket: Int)?
     var turnTickets = 0
+    /// Turns since something was achieved, and those of them in quick succession.
     var idleTurns = 0
+    var quickTurns = 0
+    var lastTurn = Int64.min / 4
     var secretVersions: [Int: Int] = [:]
 
     init(number: Int, offset: Int64, noWait: Bool, watches: Bool, scheduler: Scheduler) {

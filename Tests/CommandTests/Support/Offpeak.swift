@@ -24,6 +24,7 @@ final class Workplace: Sendable {
     let environment: [String: String]
     /// The providers of this place, which end with it.
     let providers = Mutex<[Provider]>([])
+    private let children = Mutex<[Child]>([])
 
     /// In memory where possible: these tests are about what a user sees, and syncs to a shared disk only make them slow.
     init(environment: [String: String] = [:], under parent: String? = nil) throws {
@@ -34,7 +35,11 @@ final class Workplace: Sendable {
         self.environment = environment
     }
 
-    deinit { try? FileManager.default.removeItem(atPath: path) }
+    deinit {
+        // A test that failed may have left something running.
+        for child in children.withLock({ $0 }) { child.signal(SIGKILL) }
+        try? FileManager.default.removeItem(atPath: path)
+    }
 
     /// The program under test; how to run the tests when nobody said where it is.
     static func binary() throws -> String {
@@ -67,8 +72,10 @@ final class Workplace: Sendable {
         var settings = ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin", "HOME": path]
         settings.merge(environment) { $1 }
         settings.merge(extra) { $1 }
-        return try Child(
+        let child = try Child(
             try Self.binary(), arguments, in: path, environment: settings, input: input, output: output)
+        children.withLock { $0.append(child) }
+        return child
     }
 
     func start(_ arguments: String...) throws -> Child { try start(arguments) }
@@ -80,6 +87,7 @@ final class Workplace: Sendable {
         limit: Duration = .seconds(90)
     ) async throws -> Outcome {
         let child = try start(arguments, input: input, output: output, with: extra)
+        defer { children.withLock { list in list.removeAll { $0 === child } } }
         let status = await child.wait(limit: limit)
         return Outcome(status: status, out: await child.out.whole(), err: await child.err.whole())
     }

@@ -32,10 +32,24 @@ final class Provider: Sendable {
         try await eventually(what, limit: limit) { test(try await self.ledger()) }
     }
 
+    /// Kills a run as soon as it has got so many answers, on a thread that nothing else keeps busy.
+    func kill(_ run: Child, atAnswers goal: Int) async {
+        await withCheckedContinuation { continuation in
+            Thread { [self] in
+                while run.isRunning, ((try? Self.fetch("/_rehearse/ledger", port: port))?["answers"].int ?? 0) < goal {
+                    usleep(3_000)
+                }
+                run.signal(SIGKILL)
+                continuation.resume()
+            }.start()
+        }
+    }
+
+    private var port: Int { Int(url.split(separator: ":")[2].prefix { $0 != "/" }) ?? 0 }
+
     private func get(_ path: String) async throws -> Document {
-        let port = Int(url.split(separator: ":")[2].prefix { $0 != "/" }) ?? 0
-        return try await withCheckedThrowingContinuation { continuation in
-            Thread { continuation.resume(with: Result { try Self.fetch(path, port: port) }) }.start()
+        try await withCheckedThrowingContinuation { continuation in
+            Thread { continuation.resume(with: Result { try Self.fetch(path, port: self.port) }) }.start()
         }
     }
 

@@ -152,8 +152,8 @@ struct LadderJob {
         if JobLadder.usesAttempt(failure, isKeyUnwell: isKeyUnwell) { attemptsUsed += 1 }
         let others = (0..<keys).filter { $0 != key && !failedKeys.contains($0) }
         let world = JobLadder.Circumstances(
-            key: key, hasOtherKey: !others.isEmpty, hasNextModel: model + 1 < models, recovery: now + .minutes(5),
-            isKeyUnwell: isKeyUnwell, attemptsUsed: attemptsUsed)
+            key: key, hasOtherKey: !others.isEmpty, nextModel: model + 1 < models ? model + 1 : nil,
+            recovery: now + .minutes(5), isKeyUnwell: isKeyUnwell, attemptsUsed: attemptsUsed)
         let (disposition, reason) = ladder.next(
             after: failure, policy: policy, in: world, at: now, using: &generator)
         reasons.append(reason)
