@@ -161,34 +161,37 @@ extension Scheduler {
         case .success(let answer):
             // An answer that does not say what it used is paid for all the same.
             if !report.usageReported && report.reportedCost == nil { return assumeSpend(flight, usage: answer.usage) }
-            return charge(flight, usage: answer.usage, report.reportedCost, at: now)
+            let tokens = report.usageReported ? answer.usage.totalTokens : flight.spend.worst.tokens
+            return charge(flight, usage: answer.usage, tokens: tokens, report.reportedCost, at: now)
         case .failure(let failure):
             switch failure.failureClass {
             case .unknownOutcome: return assumeSpend(flight, usage: failure.usage)
             case .timedOut where failure.judged: return assumeSpend(flight, usage: failure.usage)
             default:
                 if failure.usage != Usage() || report.reportedCost != nil {
-                    return charge(flight, usage: failure.usage, report.reportedCost, at: now)
+                    return charge(
+                        flight, usage: failure.usage, tokens: failure.usage.totalTokens, report.reportedCost, at: now)
                 }
                 releaseSpend(flight)
                 return LedgerEntry(
-                    kind: .settled, route: flight.spend.route, charge: Charge(), usage: Usage(), day: flight.spend.day)
+                    kind: .settled, route: flight.spend.route, charge: Charge(), usage: Usage(), requests: 0,
+                    day: flight.spend.day)
             }
         }
     }
 
     private mutating func charge(
-        _ flight: Flight, usage: Usage, _ reported: ReportedCost?, at now: Timestamp
+        _ flight: Flight, usage: Usage, tokens: Int, _ reported: ReportedCost?, at now: Timestamp
     ) -> LedgerEntry {
         let spend = flight.spend
         let value = spend.price.own?.cost(of: usage, lane: spend.route.lane) ?? .zero
         let list = spend.price.list?.cost(of: usage, lane: spend.route.lane) ?? value
         let charge = keys[flight.key].account.settle(
-            spend.hold, spend.worst, value: value, list: list, tokens: usage.totalTokens, reported: reported, at: now)
+            spend.hold, spend.worst, value: value, list: list, tokens: tokens, reported: reported, at: now)
         settleShared(
-            flight, used: PeriodUse.Amount(money: charge.value, requests: 1, tokens: usage.totalTokens),
-            billed: charge.billed)
-        return LedgerEntry(kind: .settled, route: spend.route, charge: charge, usage: usage, day: spend.day)
+            flight, used: PeriodUse.Amount(money: charge.value, requests: 1, tokens: tokens), billed: charge.billed)
+        return LedgerEntry(
+            kind: .settled, route: spend.route, charge: charge, usage: usage, tokens: tokens, day: spend.day)
     }
 
     private mutating func assumeSpend(_ flight: Flight, usage: Usage) -> LedgerEntry {
@@ -196,7 +199,8 @@ extension Scheduler {
         keys[flight.key].account.assume(spend.hold, spend.worst)
         settleShared(flight, used: Self.amount(spend.worst), billed: spend.worst.charge.billed)
         return LedgerEntry(
-            kind: .assumed, route: spend.route, charge: spend.worst.charge, usage: usage, day: spend.day)
+            kind: .assumed, route: spend.route, charge: spend.worst.charge, usage: usage, tokens: spend.worst.tokens,
+            day: spend.day)
     }
 
     /// Nothing was or will be charged.
@@ -234,10 +238,9 @@ extension Scheduler {
             period.map { row.day >= position.began[$0] ?? 0 } ?? true
         }
         for row in rows {
-            let amount = PeriodUse.Amount(
-                money: row.charge.value, requests: row.attempts, tokens: row.usage.totalTokens)
+            let amount = PeriodUse.Amount(money: row.charge.value, requests: row.requests, tokens: row.tokens)
             if let i = keys.firstIndex(where: { $0.name == row.route.key }) {
-                let fee = PeriodUse.Amount(money: row.charge.list, requests: row.answers)
+                let fee = PeriodUse.Amount(money: row.charge.list, requests: row.requests)
                 keys[i].account.recall(
                     quota: isPresent(row, keys[i].account.quota?.per) ? amount : PeriodUse.Amount(),
                     fee: isPresent(row, keys[i].account.fee?.per) ? fee : PeriodUse.Amount(),

@@ -25,13 +25,14 @@ struct LedgerWriting {
             """
         static let add: StaticString = """
             INSERT INTO ledger (account, job, lease, day, recorded, kind, input_tokens, cached_tokens,
-                cache_write_tokens, output_tokens, reasoning_tokens, provider, platform, credit, list)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                cache_write_tokens, output_tokens, reasoning_tokens, provider, platform, credit, list,
+                requests, tokens)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """
         static let addSum: StaticString = """
             INSERT INTO spend (account, day, attempts, answers, input_tokens, cached_tokens, cache_write_tokens,
-                output_tokens, reasoning_tokens, provider, platform, credit, list)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                output_tokens, reasoning_tokens, provider, platform, credit, list, requests, tokens)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (account, day) DO UPDATE SET attempts = attempts + excluded.attempts,
                 answers = answers + excluded.answers, input_tokens = input_tokens + excluded.input_tokens,
                 cached_tokens = cached_tokens + excluded.cached_tokens,
@@ -39,13 +40,14 @@ struct LedgerWriting {
                 output_tokens = output_tokens + excluded.output_tokens,
                 reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens,
                 provider = provider + excluded.provider, platform = platform + excluded.platform,
-                credit = credit + excluded.credit, list = list + excluded.list
+                credit = credit + excluded.credit, list = list + excluded.list,
+                requests = requests + excluded.requests, tokens = tokens + excluded.tokens
             """
         static let ofAttempt: StaticString = """
             SELECT coalesce(sum(input_tokens), 0), coalesce(sum(cached_tokens), 0),
                 coalesce(sum(cache_write_tokens), 0), coalesce(sum(output_tokens), 0),
                 coalesce(sum(reasoning_tokens), 0), coalesce(sum(provider), 0), coalesce(sum(platform), 0),
-                coalesce(sum(credit), 0), coalesce(sum(list), 0)
+                coalesce(sum(credit), 0), coalesce(sum(list), 0), coalesce(sum(requests), 0), coalesce(sum(tokens), 0)
             FROM ledger WHERE job = ? AND lease = ?
             """
     }
@@ -67,11 +69,13 @@ struct LedgerWriting {
         var difference = entry
         difference.kind = .corrected
         let earlier = try connection.first(SQL.ofAttempt, settlement.job, settlement.lease) { row in
-            (usage: row.fullUsage(0), charge: row.charge(5))
+            (usage: row.fullUsage(0), charge: row.charge(5), requests: row.int(9), tokens: row.int(10))
         }
         if let earlier {
             difference.charge = entry.charge - earlier.charge
             difference.usage = entry.usage - earlier.usage
+            difference.requests = entry.requests - earlier.requests
+            difference.tokens = entry.tokens - earlier.tokens
         }
         let place = Place(account: try account(entry.route, settlement.flow, connection), day: entry.day)
         if answered { sums[place, default: SpendSum()].answers += 1 }
@@ -82,7 +86,9 @@ struct LedgerWriting {
         _ entry: LedgerEntry, _ settlement: Settlement, _ place: Place, _ connection: Connection, at now: Timestamp
     ) throws(StoreError) {
         // An attempt that used and cost nothing is counted, but leaves no entry: a refusal is no event of the books.
-        guard entry.usage != Usage() || entry.charge != Charge() else { return }
+        guard entry.isWorthKeeping else { return }
+        sums[place, default: SpendSum()].requests += entry.requests
+        sums[place, default: SpendSum()].tokens += entry.tokens
         sums[place, default: SpendSum()].usage = sums[place, default: SpendSum()].usage + entry.usage
         sums[place, default: SpendSum()].charge = sums[place, default: SpendSum()].charge + entry.charge
         let statement = try connection.statement(SQL.add)
@@ -94,6 +100,8 @@ struct LedgerWriting {
         statement.bind(6, entry.kind.rawValue)
         statement.bind(from: 7, entry.usage)
         statement.bind(from: 12, entry.charge)
+        statement.bind(16, entry.requests)
+        statement.bind(17, entry.tokens)
         try statement.run()
     }
 
@@ -128,6 +136,8 @@ struct LedgerWriting {
             statement.bind(4, sum.answers)
             statement.bind(from: 5, sum.usage)
             statement.bind(from: 10, sum.charge)
+            statement.bind(14, sum.requests)
+            statement.bind(15, sum.tokens)
             try statement.run()
         }
     }
@@ -137,6 +147,8 @@ struct LedgerWriting {
 struct SpendSum {
     var attempts = 0
     var answers = 0
+    var requests = 0
+    var tokens = 0
     var usage = Usage()
     var charge = Charge()
 }
