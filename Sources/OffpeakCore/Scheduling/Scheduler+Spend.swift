@@ -117,7 +117,8 @@ extension Scheduler {
         let name =
             "the budget of \(budget.limit.text) USD per \(budget.per.rawValue) of class "
             + classes[state.classIndex].policy.name
-        switch account.fit(worst, batch: state.flow.batch) {
+        let fit = account.fit(worst, batch: state.flow.batch)
+        switch fit {
         case .fits: return nil
         case .later: return KeyObstacle(reason: "\(name) is used up if all that is in flight costs its most")
         case .used, .never:
@@ -126,8 +127,10 @@ extension Scheduler {
                 + "job may cost up to \(worst.text) USD"
             let failure = Failure(.quotaExhausted, code: "budget_exhausted", message: reason, judged: false)
             switch budget.then {
-            case .defer: return KeyObstacle(reason: reason, until: account.renews, needsPerson: account.renews == nil)
-            case .park: return KeyObstacle(reason: reason, needsPerson: true, failure: failure, parks: true)
+            case .defer where fit == .used:
+                return KeyObstacle(reason: reason, until: account.renews, needsPerson: account.renews == nil)
+            // What is more than the whole budget fits in no period: only a person can change that.
+            case .defer, .park: return KeyObstacle(reason: reason, needsPerson: true, failure: failure, parks: true)
             case .fail: return KeyObstacle(reason: reason, needsPerson: true, failure: failure, fails: true)
             }
         }
