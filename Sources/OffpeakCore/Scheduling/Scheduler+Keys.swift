@@ -117,8 +117,9 @@ extension Scheduler {
         _ key: Int, _ model: String?, _ ticket: JobTicket, _ state: FlowState, _ tokens: Int, _ ladder: JobLadder?,
         at now: Timestamp
     ) -> KeyObstacle? {
-        if let full = keys[key].fullInPass { return full }
+        // First what lasts: work must not wait for room on a key that will never serve it.
         if let lasting = lastingObstacle(key, model, at: now) { return lasting }
+        if let full = keys[key].fullInPass { return full }
         if let model, let money = moneyObstacle(key, model, ticket, state, at: now) { return money }
         if let until = ladder?.avoided[key], until > now {
             return KeyObstacle(reason: "it failed this job before", until: until, isExhausted: true)
