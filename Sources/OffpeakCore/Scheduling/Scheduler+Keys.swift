@@ -69,7 +69,10 @@ extension Scheduler {
             if policy.objective == .order, offer.obstacle == nil { break }
         }
         let best = offers.filter { $0.obstacle == nil }.min { $0.goesBefore($1, by: policy.objective) }
-        if let best, policy.objective == .cost, let cheaper = savings(over: best, among: offers, of: state, at: now) {
+        let mayWait = policy.objective == .cost || best?.isShared == true
+        if let best, mayWait, policy.shared == .spill || !best.isShared,
+            let cheaper = savings(over: best, among: offers, of: state, at: now)
+        {
             for i in offers.indices where offers[i].obstacle == nil { offers[i].obstacle = cheaper }
         }
         let obstacles = offers.compactMap { offer in offer.obstacle.map { (key: offer.key, obstacle: $0) } }

@@ -4,7 +4,12 @@ extension Scheduler {
     mutating func savings(
         over best: RouteOffer, among offers: [RouteOffer], of state: FlowState, at now: Timestamp
     ) -> KeyObstacle? {
-        let cheaper = offers.filter { $0.obstacle?.isPace == true && $0.goesBefore(best, by: .cost) }
+        // Without a deadline nothing has to spill: own keys are waited for also when they are used up for a while.
+        let isPatient = best.isShared && state.flow.deadline == nil
+        let cheaper = offers.filter { offer in
+            guard let obstacle = offer.obstacle, offer.goesBefore(best, by: .cost) else { return false }
+            return obstacle.isPace || (isPatient && obstacle.isExhausted && !offer.isShared)
+        }
         guard !cheaper.isEmpty else { return nil }
         if let deadline = state.flow.deadline {
             let capacity = cheaper.reduce(0) { sum, offer in
