@@ -31,17 +31,31 @@ extension Scheduler {
     }
 
     /// The most that a job can cost on a key. Nil when nobody can say: the price is unknown, or the length of the answer.
+    ///
+    /// No token is shorter than a byte, and the envelope's bytes make up for the few tokens that chat formats add.
     mutating func worstCase(_ key: Int, _ model: String, _ ticket: JobTicket, _ endpoint: Endpoint) -> WorstCase? {
         let price = price(key, model)
-        // No token is shorter than a byte. The envelope's bytes make up for the few tokens that chat formats add.
-        let input = ticket.bodyBytes
         guard let own = price.own else { return nil }
-        let output = endpoint == .embeddings ? 0 : ticket.maxOutputTokens ?? own.maxOutputTokens
+        let output = mostOutput(key, model, ticket, endpoint)
         guard own.isFree || output != nil else { return nil }
-        let most = min(output ?? 0, TokenForecast.mostTokens)
-        let value = own.worstCost(inputTokens: input, outputTokens: most, lane: .sync)
-        let list = price.list?.worstCost(inputTokens: input, outputTokens: most, lane: .sync) ?? value
-        return keys[key].account.worst(value: value, list: list, tokens: input + most)
+        let input = ticket.bodyBytes
+        let value = own.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: .sync)
+        let list = price.list?.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: .sync) ?? value
+        return keys[key].account.worst(value: value, list: list, tokens: input + (output ?? 0))
+    }
+
+    /// The longest answer that a job can get; nil when nobody can say.
+    private mutating func mostOutput(_ key: Int, _ model: String, _ ticket: JobTicket, _ endpoint: Endpoint) -> Int? {
+        if endpoint == .embeddings { return 0 }
+        let most = ticket.maxOutputTokens ?? price(key, model).own?.maxOutputTokens
+        return most.map { min($0, TokenForecast.mostTokens) }
+    }
+
+    /// What a job may take of quotas where it is not known what it costs.
+    private mutating func unpriced(_ key: Int, _ model: String, _ ticket: JobTicket, _ endpoint: Endpoint) -> WorstCase
+    {
+        let output = mostOutput(key, model, ticket, endpoint) ?? 0
+        return WorstCase(charge: Charge(), tokens: ticket.bodyBytes + output)
     }
 
     /// What a job would probably cost on a key now, on both bills; nil when its price is unknown.
@@ -70,10 +84,14 @@ extension Scheduler {
         let poolQuota = pool.flatMap { poolQuotas[$0] }
         let hasBudget = classes[state.classIndex].budget != nil
         if quota == nil && poolQuota == nil && !hasBudget { return nil }
-        guard let worst = worstCase(key, model, ticket, state.flow.endpoint) else {
-            let needsPrice = hasBudget || quota?.money != nil || poolQuota?.quota.money != nil
-            return needsPrice ? unknownCost(key, model) : nil
+        let needsPrice = hasBudget || quota?.money != nil || poolQuota?.quota.money != nil
+        let needsLength = quota?.tokens != nil || poolQuota?.quota.tokens != nil
+        let known = worstCase(key, model, ticket, state.flow.endpoint)
+        if known == nil && needsPrice { return unknownCost(key, model, isPriceNeeded: true) }
+        if needsLength && mostOutput(key, model, ticket, state.flow.endpoint) == nil {
+            return unknownCost(key, model, isPriceNeeded: false)
         }
+        let worst = known ?? unpriced(key, model, ticket, state.flow.endpoint)
         if let quota, let obstacle = full(keys[key].account.fit(worst), quota, keys[key].account.quotaUse, "its") {
             return obstacle
         }
@@ -86,11 +104,11 @@ extension Scheduler {
         return budgetObstacle(worst.charge.billed, of: state)
     }
 
-    private func unknownCost(_ key: Int, _ model: String) -> KeyObstacle {
+    private func unknownCost(_ key: Int, _ model: String, isPriceNeeded: Bool) -> KeyObstacle {
         let reason =
-            keys[key].prices[model]?.own == nil
+            isPriceNeeded && keys[key].prices[model]?.own == nil
             ? "the price of \(model) is unknown there, and without it no budget or quota can be kept"
-            : "the most that the answer can cost is unknown: set max_tokens in the request"
+            : "the most that the answer can take is unknown: set max_tokens in the request"
         return KeyObstacle(
             reason: reason, needsPerson: true,
             failure: Failure(.quotaExhausted, code: "unknown_cost", message: reason, judged: false), parks: true)
@@ -143,8 +161,7 @@ extension Scheduler {
         _ ticket: JobTicket, of flow: Flow, classIndex: Int, key: Int, model: String, tokens: Int, at now: Timestamp
     ) -> FlightSpend {
         let worst =
-            worstCase(key, model, ticket, flow.endpoint)
-            ?? WorstCase(charge: Charge(), tokens: ticket.bodyBytes + (ticket.maxOutputTokens ?? 0))
+            worstCase(key, model, ticket, flow.endpoint) ?? unpriced(key, model, ticket, flow.endpoint)
         let hold = keys[key].account.reserve(worst, forecastTokens: tokens, at: now)
         var poolNumber = 0
         if let pool = keys[key].pool {
