@@ -41,6 +41,8 @@ CREATE TABLE ledger (
 ) STRICT;
 
 CREATE INDEX ledger_of_attempt ON ledger (job, lease);
+-- Lost answers are few, and reports tell what was assumed for them apart.
+CREATE INDEX ledger_assumed ON ledger (account, day) WHERE kind = 1;
 
 CREATE TRIGGER ledger_keeps_entries BEFORE DELETE ON ledger
 BEGIN SELECT RAISE(ABORT, 'ledger entries are never deleted'); END;
@@ -48,7 +50,8 @@ CREATE TRIGGER ledger_keeps_amounts BEFORE UPDATE ON ledger
 BEGIN SELECT RAISE(ABORT, 'ledger entries are never changed'); END;
 
 -- The ledger's sums by account and day, written in the same transaction: what budgets and quotas start from, and what
--- reports read.
+-- reports read. Beside the sums, the attempt of the first entry and the moments of the first and the last: when traffic moved
+-- from one bill to another; NULL while no attempt has left an entry.
 CREATE TABLE spend (
     account INTEGER NOT NULL REFERENCES account (id),
     day INTEGER NOT NULL,
@@ -63,5 +66,9 @@ CREATE TABLE spend (
     platform INTEGER NOT NULL,
     credit INTEGER NOT NULL,
     list INTEGER NOT NULL,
+    first_job INTEGER,
+    first_lease INTEGER,
+    first_recorded INTEGER,
+    last_recorded INTEGER,
     PRIMARY KEY (account, day)
 ) STRICT, WITHOUT ROWID;
