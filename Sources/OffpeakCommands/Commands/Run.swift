@@ -116,7 +116,7 @@ extension CommandContext {
         var parts = ["\(Words.count(end.succeeded, "job")) succeeded", "\(end.failed) failed", "\(end.parked) parked"]
         if end.waiting > 0 { parts.append("\(end.waiting) still waiting") }
         printer.note(parts.joined(separator: ", "))
-        printer.note("cost of this run: " + MoneyText.words(end.money))
+        if let cost = MoneyText.words(end.money) { printer.note("cost of this run: \(cost)") }
         let unfinished = end.unfinished
         if printer.usesJSON {
             printer.json {

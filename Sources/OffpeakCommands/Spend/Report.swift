@@ -16,12 +16,6 @@ extension Command {
                 .value("--html", "FILE", "write a page to look at in a browser"),
             ])
     ) { context in
-        let configuration = context.configurationIfAny()
-        if configuration == nil {
-            context.printer.note("no usable configuration: days are UTC's, and nothing is told of credits or prices")
-        }
-        let clock = RunnerClock()
-        let zone = configuration?.timeZone ?? .gmt
         let word = context.arguments["--by"] ?? ReportGrouping.key.rawValue
         guard let grouping = ReportGrouping(rawValue: word) else {
             let all = ReportGrouping.allCases.map(\.rawValue).joined(separator: ", ")
@@ -30,15 +24,22 @@ extension Command {
         if context.arguments.has("--csv"), context.printer.usesJSON {
             throw CommandFailure.usage("choose one of --csv and --json")
         }
+        let configuration = context.configurationIfAny()
+        if configuration == nil {
+            context.printer.note("no usable configuration: days are UTC's, and nothing is told of credits or prices")
+        }
+        let clock = RunnerClock()
+        let zone = configuration?.timeZone ?? .gmt
         let since = try context.arguments["--since"].map {
             try ReportDay(since: $0, now: clock.wall, zone: zone)
         }
         let reader = try context.reader()
         defer { reader.close() }
-        let lines = try reader.spending().filter { line in since.map { line.row.day >= $0.number } ?? true }
+        let everything = try reader.spending()
+        let lines = everything.filter { line in since.map { line.row.day >= $0.number } ?? true }
         let notices = try ReportNotices(
             lines: lines, configuration: configuration, reader: reader, wall: clock.wall
-        ).all(everything: try reader.spending())
+        ).all(everything: everything)
         let report = Report(
             by: grouping, lines: lines, notices: notices, since: since?.start, until: clock.wall,
             names: Dictionary(uniqueKeysWithValues: try reader.batches().map { ($0.id, $0.name) }))

@@ -57,7 +57,7 @@ struct ReportNotices {
                 ReportNotice(
                     kind: .unknown,
                     message: "\(answers) \(total.unknownAttempts == 1 ? "was" : "were") lost: "
-                        + "\(total.unknown.billed.text) USD are counted as spent for them, the most that they can have cost"
+                        + "\(total.unknown.billed.text) USD are counted as spent for \(total.unknownAttempts == 1 ? "it" : "them"), the most possible"
                 ))
         }
         return notices

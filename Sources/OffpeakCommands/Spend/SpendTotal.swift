@@ -49,8 +49,12 @@ enum MoneyText {
         return text
     }
 
-    /// A run's cost, with what is not in it.
-    static func words(_ money: RunMoney) -> String {
+    /// A run's cost, with what is not in it; nil when nothing was used.
+    static func words(_ money: RunMoney) -> String? {
+        if money.usage == Usage(), money.charge == Charge() { return nil }
+        if money.charge == Charge(), money.unpricedTokens == money.usage.totalTokens {
+            return "unknown, for the price of its \(money.unpricedTokens) tokens is unknown"
+        }
         let text = cost(money.charge, unknown: money.unknown, attempts: money.unknownAttempts)
         guard money.unpricedTokens > 0 else { return text }
         return text + "; without \(money.unpricedTokens) tokens whose price is unknown"

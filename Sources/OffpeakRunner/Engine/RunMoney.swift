@@ -5,6 +5,7 @@ import OffpeakStore
 /// What a run has cost so far, by the ledger entries it made.
 package struct RunMoney: Sendable, Equatable {
     package var charge = Charge()
+    package var usage = Usage()
     /// The part of it that is assumed, since answers were lost, and their number.
     package var unknown = Charge()
     package var unknownAttempts = 0
@@ -16,6 +17,7 @@ package struct RunMoney: Sendable, Equatable {
     /// Adds an attempt's entry.
     mutating func add(_ entry: LedgerEntry, isPriced: Bool) {
         charge = charge + entry.charge
+        usage = usage + entry.usage
         if entry.kind == .assumed {
             unknown = unknown + entry.charge
             unknownAttempts += 1
