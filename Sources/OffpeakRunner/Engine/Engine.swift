@@ -43,6 +43,9 @@ package final class Engine {
     var secrets: KeyRing
     var snapshot: RunSnapshot
     var rates = RateMeter()
+    var bills = BillWatch()
+    /// Whether a price is known, for routes whose answers cost nothing.
+    var pricedRoutes: [LedgerRoute: Bool] = [:]
     var drainCause: RunEnd.Cause?
     var failure: StoreError?
     /// Nothing is sent any more: the run was told to stop at once.
@@ -226,6 +229,7 @@ package final class Engine {
     }
 
     private func note(_ settlement: Settlement) {
+        count(settlement.entry)
         if let flow = flows[settlement.flow] { touchedBatches.insert(flow.flow.batch) }
         switch settlement.disposition {
         case .complete: snapshot.succeeded += 1
@@ -329,6 +333,7 @@ package final class Engine {
                 endpoint: endpoint, body: job.body, model: start.model, secret: secrets.secret(of: start.key),
                 provider: provider, timeout: timeout)
             requests.append((UInt64(job.job), request))
+            if let notice = bills.begin(start, className: status.flow.className) { onNote(notice) }
         }
         if !requests.isEmpty { transport.send(requests) }
     }

@@ -45,6 +45,8 @@ CREATE TABLE ledger (
 ) STRICT;
 
 CREATE INDEX ledger_of_attempt ON ledger (job, lease);
+-- Lost answers are few, and reports tell what was assumed for them apart.
+CREATE INDEX ledger_assumed ON ledger (account, day) WHERE kind = 1;
 
 CREATE TRIGGER ledger_keeps_entries BEFORE DELETE ON ledger
 BEGIN SELECT RAISE(ABORT, 'ledger entries are never deleted'); END;
@@ -52,7 +54,8 @@ CREATE TRIGGER ledger_keeps_amounts BEFORE UPDATE ON ledger
 BEGIN SELECT RAISE(ABORT, 'ledger entries are never changed'); END;
 
 -- The ledger's sums by account and day, written in the same transaction: what budgets and quotas start from, and what
--- reports read.
+-- reports read. Beside the sums, the attempt of the first entry and the moments of the first and the last: when traffic moved
+-- from one bill to another; NULL while no attempt has left an entry.
 CREATE TABLE spend (
     account INTEGER NOT NULL REFERENCES account (id),
     day INTEGER NOT NULL,
@@ -69,5 +72,9 @@ CREATE TABLE spend (
     list INTEGER NOT NULL,
     requests INTEGER NOT NULL,
     tokens INTEGER NOT NULL,
+    first_job INTEGER,
+    first_lease INTEGER,
+    first_recorded INTEGER,
+    last_recorded INTEGER,
     PRIMARY KEY (account, day)
 ) STRICT, WITHOUT ROWID;

@@ -31,8 +31,9 @@ struct LedgerWriting {
             """
         static let addSum: StaticString = """
             INSERT INTO spend (account, day, attempts, answers, input_tokens, cached_tokens, cache_write_tokens,
-                output_tokens, reasoning_tokens, provider, platform, credit, list, requests, tokens)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                output_tokens, reasoning_tokens, provider, platform, credit, list, requests, tokens, first_job,
+                first_lease, first_recorded, last_recorded)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (account, day) DO UPDATE SET attempts = attempts + excluded.attempts,
                 answers = answers + excluded.answers, input_tokens = input_tokens + excluded.input_tokens,
                 cached_tokens = cached_tokens + excluded.cached_tokens,
@@ -41,7 +42,11 @@ struct LedgerWriting {
                 reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens,
                 provider = provider + excluded.provider, platform = platform + excluded.platform,
                 credit = credit + excluded.credit, list = list + excluded.list,
-                requests = requests + excluded.requests, tokens = tokens + excluded.tokens
+                requests = requests + excluded.requests, tokens = tokens + excluded.tokens,
+                first_job = coalesce(first_job, excluded.first_job),
+                first_lease = coalesce(first_lease, excluded.first_lease),
+                first_recorded = coalesce(first_recorded, excluded.first_recorded),
+                last_recorded = coalesce(excluded.last_recorded, last_recorded)
             """
         static let ofAttempt: StaticString = """
             SELECT coalesce(sum(input_tokens), 0), coalesce(sum(cached_tokens), 0),
@@ -91,6 +96,7 @@ struct LedgerWriting {
         sums[place, default: SpendSum()].tokens += entry.tokens
         sums[place, default: SpendSum()].usage = sums[place, default: SpendSum()].usage + entry.usage
         sums[place, default: SpendSum()].charge = sums[place, default: SpendSum()].charge + entry.charge
+        if sums[place]?.first == nil { sums[place]?.first = (settlement.job, settlement.lease, now) }
         let statement = try connection.statement(SQL.add)
         statement.bind(1, place.account)
         statement.bind(2, settlement.job)
@@ -138,6 +144,10 @@ struct LedgerWriting {
             statement.bind(from: 10, sum.charge)
             statement.bind(14, sum.requests)
             statement.bind(15, sum.tokens)
+            statement.bind(16, sum.first.map { Int($0.job) })
+            statement.bind(17, sum.first?.lease)
+            statement.bind(18, sum.first.map { Int($0.at.milliseconds) })
+            statement.bind(19, sum.first.map { Int($0.at.milliseconds) })
             try statement.run()
         }
     }
@@ -151,6 +161,8 @@ struct SpendSum {
     var tokens = 0
     var usage = Usage()
     var charge = Charge()
+    /// The attempt of the transaction's first entry there, and its moment, which is that of all of them.
+    var first: (job: JobID, lease: Int, at: Timestamp)?
 }
 
 extension Statement {
