@@ -76,7 +76,7 @@ enum Seeds {
 
     /// A simulation in which nothing happens proves nothing.
     private func checkCoverage(of counts: NightCounts) {
-        guard Seeds.count >= 1_000 else { return }
+        guard Seeds.count >= 3_000 else { return }
         #expect(counts.sends > 50_000 && counts.deaths > 1_000 && counts.failedCommits > 1_000 && counts.spills > 0)
         #expect(counts.limitRefusals > 1_000 && counts.concurrencyRefusals > 100)
         for failure in FailureClass.allCases { #expect(counts.failures[failure, default: 0] > 20, "\(failure)") }
