@@ -57,9 +57,12 @@ let package = Package(
         tests("JSONLinesTests", ["JSONLines"]),
         tests("OffpeakProvidersTests", ["OffpeakProviders", "OffpeakCore", "JSONLines"]),
         tests("OffpeakStoreTests", ["OffpeakStore", "OffpeakCore", "CSQLite"]),
-        tests("OffpeakTransportTests", ["OffpeakTransport", "OffpeakProviders", "OffpeakCore"]),
+        tests("OffpeakTransportTests", ["OffpeakTransport", "OffpeakProviders", "OffpeakCore", "HTTPServer"]),
         tests("OffpeakConfigurationTests", ["OffpeakConfiguration", "OffpeakProviders", "OffpeakCore"]),
         tests("OffpeakRehearsalTests", ["OffpeakRehearsal", "HTTPServer", "JSONLines", "OffpeakConfiguration"]),
+        tests(
+            "OffpeakRunnerTests",
+            ["OffpeakRunner", "OffpeakConfiguration", "OffpeakProviders", "OffpeakStore", "OffpeakCore"]),
         tests("SimulationTests", ["OffpeakSimulator", "OffpeakCore"]),
         tests("CommandTests", ["OffpeakCommands", "OffpeakStore", "OffpeakCore"]),
         tests("TidyTests", []),

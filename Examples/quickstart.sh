@@ -32,10 +32,10 @@ done >tickets.jsonl
 
 echo "== submit"
 "$offpeak" submit tickets.jsonl --class nightly --model demo-small
-echo "== run, killed with kill -9 after 4 seconds"
+echo "== run, killed with kill -9 while answers are coming in"
 "$offpeak" --quiet run &
 run=$!
-sleep 4
+until "$offpeak" status b1 --json | grep -q '"in_flight":[1-9][0-9]*,"succeeded":[1-9]'; do sleep 0.1; done
 kill -9 "$run"
 wait "$run" 2>/dev/null || true
 "$offpeak" status

@@ -13,19 +13,23 @@ package final class CurlTransport: HTTPTransport {
         var requests: [(id: UInt64, request: HTTPRequest)] = []
         var cancels = false
         var stops = false
+        /// The thread takes no more.
+        var hasEnded = false
     }
 
     private let inbox = Mutex(Inbox())
     private let bell: Int32
     private let ended = DispatchSemaphore(value: 0)
-    private let hasStopped = Mutex(false)
+    private let deliver: @Sendable ([HTTPCompletion]) -> Void
 
-    /// Starts the thread. `deliver` is called on it, once per turn, with everything that ended in that turn.
+    /// Starts the thread, which runs until `stop`. `deliver` is called on it, once per turn, with everything that ended in
+    /// that turn; it must not call `stop`, which waits for the thread.
     ///
     /// SIGPIPE is ignored in this process from here on: a connection that the server closes must not end it.
     package init(
         options: TransportOptions = TransportOptions(), deliver: @escaping @Sendable ([HTTPCompletion]) -> Void
     ) throws(TransportStartFailure) {
+        self.deliver = deliver
         signal(SIGPIPE, SIG_IGN)
         curl_global_init(3)
         bell = eventfd(0, Int32(EFD_NONBLOCK | EFD_CLOEXEC))
@@ -42,9 +46,12 @@ package final class CurlTransport: HTTPTransport {
                     let news = (inbox.requests, inbox.cancels, inbox.stops)
                     inbox.requests = []
                     inbox.cancels = false
+                    inbox.hasEnded = inbox.stops
                     return news
                 }
             }
+            // Before anyone goes on: a process that ends while connections are being closed may crash in TLS.
+            loop.end()
             ended.signal()
         }
         start.launch()
@@ -52,8 +59,17 @@ package final class CurlTransport: HTTPTransport {
 
     deinit { close(bell) }
 
+    /// After `stop`, requests end at once as cancelled, and `deliver` is called on the caller's thread.
     package func send(_ requests: [(id: UInt64, request: HTTPRequest)]) {
-        inbox.withLock { $0.requests += requests }
+        let isTaken = inbox.withLock { inbox in
+            if !inbox.hasEnded { inbox.requests += requests }
+            return !inbox.hasEnded
+        }
+        guard isTaken else {
+            let failure = TransportFailure(
+                kind: .cancelled, requestFullySent: false, message: "the transport has stopped")
+            return deliver(requests.map { HTTPCompletion(id: $0.id, exchange: .failure(failure)) })
+        }
         ring()
     }
 
@@ -63,17 +79,14 @@ package final class CurlTransport: HTTPTransport {
     }
 
     package func stop() {
-        let isFirst = hasStopped.withLock { stopped in
-            defer { stopped = true }
-            return !stopped
-        }
-        guard isFirst else { return }
         inbox.withLock { inbox in
             inbox.cancels = true
             inbox.stops = true
         }
         ring()
         ended.wait()
+        // For whoever else waits, or will.
+        ended.signal()
     }
 
     private func ring() {

@@ -49,7 +49,7 @@ enum {
     CURLOPT_TCP_NODELAY = 121,
     CURLOPT_TIMEOUT_MS = 155,
     CURLOPT_TCP_KEEPALIVE = 213,
-    CURLOPT_PIPEWAIT = 237,
+    CURLOPT_SUPPRESS_CONNECT_HEADERS = 265,
     CURLOPT_UPLOAD_BUFFERSIZE = 280,
     CURLOPT_MAXAGE_CONN = 288,
     CURLOPT_WRITEDATA = 10001,
@@ -60,19 +60,24 @@ enum {
     CURLOPT_USERAGENT = 10018,
     CURLOPT_HTTPHEADER = 10023,
     CURLOPT_HEADERDATA = 10029,
+    CURLOPT_CAPATH = 10097,
     CURLOPT_ACCEPT_ENCODING = 10102,
     CURLOPT_PRIVATE = 10103,
+    CURLOPT_SOCKOPTDATA = 10149,
     CURLOPT_SEEKDATA = 10168,
+    CURLOPT_PREREQDATA = 10313,
     CURLOPT_PROTOCOLS_STR = 10318,
     CURLOPT_WRITEFUNCTION = 20011,
     CURLOPT_READFUNCTION = 20012,
     CURLOPT_HEADERFUNCTION = 20079,
+    CURLOPT_SOCKOPTFUNCTION = 20148,
     CURLOPT_SEEKFUNCTION = 20167,
+    CURLOPT_PREREQFUNCTION = 20312,
     CURLOPT_POSTFIELDSIZE_LARGE = 30120,
     CURLOPT_CAINFO_BLOB = 40309,
 };
 
-enum { CURL_HTTP_VERSION_2TLS = 4, CURL_SSLVERSION_TLSv1_2 = 6, CURL_SEEKFUNC_FAIL = 1 };
+enum { CURL_HTTP_VERSION_2TLS = 4, CURL_SSLVERSION_TLSv1_2 = 6, CURL_SEEKFUNC_OK = 0, CURL_SEEKFUNC_FAIL = 1 };
 
 enum {
     CURLMOPT_PIPELINING = 3,
@@ -88,9 +93,9 @@ enum { CURLPIPE_MULTIPLEX = 2 };
 
 enum {
     CURLINFO_RESPONSE_CODE = 0x200000 + 2,
-    CURLINFO_REQUEST_SIZE = 0x200000 + 12,
-    CURLINFO_HTTP_VERSION = 0x200000 + 46,
     CURLINFO_PRIVATE = 0x100000 + 21,
+    CURLINFO_CAINFO = 0x100000 + 61,
+    CURLINFO_TLS_SSL_PTR = 0x400000 + 45,
     CURLINFO_SIZE_UPLOAD_T = 0x600000 + 7,
 };
 
@@ -142,6 +147,8 @@ int curl_url_get(const CURLU *handle, int part, char **content, unsigned int fla
 
 typedef size_t (*offpeak_curl_data)(char *, size_t, size_t, void *);
 typedef int (*offpeak_curl_seek)(void *, int64_t, int);
+typedef int (*offpeak_curl_opened)(void *, int, int);
+typedef int (*offpeak_curl_prerequest)(void *, char *, char *, int, int);
 typedef int (*offpeak_curl_socket)(CURL *, int, int, void *, void *);
 typedef int (*offpeak_curl_timer)(CURLM *, long, void *);
 
@@ -150,10 +157,15 @@ int offpeak_curl_set_size(CURL *handle, int option, int64_t value);
 int offpeak_curl_set_string(CURL *handle, int option, const char *value);
 int offpeak_curl_set_pointer(CURL *handle, int option, void *value);
 int offpeak_curl_set_data(CURL *handle, int option, offpeak_curl_data function);
-int offpeak_curl_set_seek(CURL *handle, offpeak_curl_seek function);
+int offpeak_curl_set_seek(CURL *handle, offpeak_curl_seek function, void *data);
+int offpeak_curl_set_opened(CURL *handle, offpeak_curl_opened function, void *data);
+int offpeak_curl_set_prerequest(CURL *handle, offpeak_curl_prerequest function, void *data);
 int offpeak_curl_get_long(CURL *handle, int info, long *value);
 int offpeak_curl_get_size(CURL *handle, int info, int64_t *value);
+int offpeak_curl_get_string(CURL *handle, int info, const char **value);
 int offpeak_curl_get_private(CURL *handle, void **value);
+// 1 when the connection of a request that is about to be sent speaks HTTP/2; 0 when not, or when nobody can tell.
+int offpeak_curl_speaks_http2(CURL *handle);
 int offpeak_curl_multi_set_long(CURLM *multi, int option, long value);
 int offpeak_curl_multi_set_socket(CURLM *multi, offpeak_curl_socket function, void *data);
 int offpeak_curl_multi_set_timer(CURLM *multi, offpeak_curl_timer function, void *data);

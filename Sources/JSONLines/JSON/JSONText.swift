@@ -32,6 +32,27 @@ enum JSONText {
         return text
     }
 
+    /// Whether an escape in a valid string is half of a surrogate pair alone, so that decoding loses it.
+    static func hasLoneSurrogate(_ inside: UnsafeRawBufferPointer) -> Bool {
+        var at = 0
+        while at + 1 < inside.count {
+            guard inside[at] == .backslash else {
+                at += 1
+                continue
+            }
+            guard let unit = codeUnit(inside, at) else {
+                at += 2
+                continue
+            }
+            at += 6
+            if 0xDC00...0xDFFF ~= unit { return true }
+            guard 0xD800...0xDBFF ~= unit else { continue }
+            guard let low = codeUnit(inside, at), 0xDC00...0xDFFF ~= low else { return true }
+            at += 6
+        }
+        return false
+    }
+
     private static func single(_ escape: UInt8) -> UInt8 {
         switch escape {
         case UInt8(ascii: "b"): 0x08

@@ -55,6 +55,12 @@ struct LineChecks {
         }
         guard !id.inside.isEmpty else { throw refuse(.customID, "custom_id is empty; give every line its own") }
         if id.hasEscapes {
+            // SAFETY: read within the borrow of the scan.
+            guard !JSONText.hasLoneSurrogate(UnsafeRawBufferPointer(rebasing: scan.cursor.bytes[id.inside])) else {
+                throw refuse(
+                    .customID,
+                    #"custom_id contains half of a surrogate pair (an escape such as \ud800 alone); remove it"#)
+            }
             let decoded = JSONText.decodedBytes(UnsafeRawBufferPointer(rebasing: scan.cursor.bytes[id.inside]))
             try checkCustomID(decoded)
         } else {

@@ -17,8 +17,13 @@ package enum CommandLineTool {
         if arguments.contains("--json") { printer.usesJSON = true }
         if arguments.contains("--no-color") { printer.usesColor = false }
         do {
-            return try run(arguments, environment: environment, printer: printer).rawValue
-        } catch let failure as CommandFailure {
+            let status = try run(arguments, environment: environment, printer: printer)
+            try Printer.checkOutput()
+            return status.rawValue
+        } catch var failure as CommandFailure {
+            if failure.code == "usage" {
+                failure.hint = failure.hint ?? "run `offpeak help` for the commands and options"
+            }
             printer.failure(failure)
             return failure.status.rawValue
         } catch let error as StoreError {
@@ -64,12 +69,17 @@ package enum CommandLineTool {
             throw CommandFailure.usage(
                 "offpeak has no command \"\(name)\"", hint: near.map { "did you mean `offpeak \($0)`?" })
         }
-        let parsed = try ParsedArguments.parse(leading + rest.dropFirst(), syntax: command.syntax)
-        if parsed.has("--help") {
-            printer.data(try Help.text(for: name))
-            return .success
+        do {
+            let parsed = try ParsedArguments.parse(leading + rest.dropFirst(), syntax: command.syntax)
+            if parsed.has("--help") {
+                printer.data(try Help.text(for: name))
+                return .success
+            }
+            return try command.run(CommandContext(arguments: parsed, environment: environment, printer: printer))
+        } catch var failure as CommandFailure where failure.code == "usage" && failure.hint == nil {
+            failure.hint = "run `offpeak help \(name)` for how to call it"
+            throw failure
         }
-        return try command.run(CommandContext(arguments: parsed, environment: environment, printer: printer))
     }
 }
 

@@ -46,8 +46,13 @@ extension Command {
             }
             throw CommandFailure(.userError, code: "write", "cannot write \(path): \(String(cString: strerror(errno)))")
         }
-        Printer.write(descriptor, text)
+        let failed = Printer.write(descriptor, text)
         close(descriptor)
+        guard failed == 0 else {
+            unlink(path)
+            throw CommandFailure(
+                .machineError, code: "disk", "cannot write \(path): \(String(cString: strerror(failed)))")
+        }
         context.answer("wrote \(path); look it over, then `offpeak check`") { $0.member("config", path) }
         return .success
     }

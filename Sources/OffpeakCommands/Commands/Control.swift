@@ -12,7 +12,7 @@ extension Command {
         let control = try QueueControl(queue: context.queuePath)
         defer { control.close() }
         let count = try control.cancel(batch.id, at: RunnerClock().now)
-        context.answer("b\(batch.id): \(count) jobs cancelled") {
+        context.answer("b\(batch.id): \(Words.count(count, "job")) cancelled") {
             $0.member("batch", "b\(batch.id)")
             $0.member("cancelled", count)
         }
@@ -67,7 +67,7 @@ extension Command {
         let control = try QueueControl(queue: context.queuePath)
         defer { control.close() }
         let count = try control.retry(batch.id, which, at: RunnerClock().now)
-        context.answer("b\(batch.id): \(count) jobs will be tried again by the next `offpeak run`") {
+        context.answer("b\(batch.id): \(Words.count(count, "job")) will be tried again by `offpeak run`") {
             $0.member("batch", "b\(batch.id)")
             $0.member("retried", count)
         }
@@ -95,7 +95,8 @@ extension Command {
         let control = try QueueControl(queue: context.queuePath)
         defer { control.close() }
         let pruned = try control.prune(finishedBefore: RunnerClock().now - age)
-        context.answer("\(pruned.batches.count) batches with \(pruned.jobs) jobs deleted") { writer in
+        let batches = Words.count(pruned.batches.count, "batch", plural: "batches")
+        context.answer("\(batches) with \(Words.count(pruned.jobs, "job")) deleted") { writer in
             writer.array("batches") { for batch in pruned.batches { $0.element("b\(batch)") } }
             writer.member("jobs", pruned.jobs)
         }

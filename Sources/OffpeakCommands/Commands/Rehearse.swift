@@ -1,6 +1,7 @@
 import Dispatch
 import Foundation
 import HTTPServer
+import JSONLines
 import OffpeakRehearsal
 
 extension Command {
@@ -13,6 +14,7 @@ extension Command {
                 .value("--profile", "FILE", "keys, limits, latency and faults, as JSON5"),
             ])
     ) { context in
+        let signals = Signals()
         let port = try context.number("--port", in: 0...65_535) ?? 8_000
         var profile = RehearsalProfile.standard
         if let path = context.arguments["--profile"] {
@@ -31,14 +33,21 @@ extension Command {
                 hint: "choose another one with --port, or 0 for a free one")
         }
         let done = DispatchSemaphore(value: 0)
-        let signals = Signals { _, _ in done.signal() }
+        signals.handle { _, _ in done.signal() }
         server.start()
         // The address is data: a script that asked for a free port reads it from stdout.
-        context.printer.data("http://127.0.0.1:\(server.port)/v1")
-        context.printer.note("rehearsing; ledger at http://127.0.0.1:\(server.port)/_rehearse/ledger; ctrl-C ends it")
+        let host = "http://127.0.0.1:\(server.port)"
+        if context.printer.usesJSON {
+            context.printer.json {
+                $0.member("url", "\(host)/v1")
+                $0.member("ledger", "\(host)/_rehearse/ledger")
+            }
+        } else {
+            context.printer.data("\(host)/v1")
+            context.printer.note("rehearsing; ledger at \(host)/_rehearse/ledger; ctrl-C ends it")
+        }
         done.wait()
         server.stop()
-        withExtendedLifetime(signals) {}
         return .success
     }
 }
@@ -57,7 +66,9 @@ extension CommandContext {
     /// A text file's content.
     func text(of path: String, what: String) throws(CommandFailure) -> String {
         guard let data = FileManager.default.contents(atPath: path) else {
-            throw CommandFailure(.userError, code: "no_file", "the \(what) \(path) does not exist or cannot be read")
+            throw CommandFailure(
+                .userError, code: "no_file", "the \(what) \(path) does not exist or cannot be read",
+                hint: "give the path of a JSON5 file")
         }
         guard let text = String(data: data, encoding: .utf8) else {
             throw CommandFailure(.userError, code: "encoding", "the \(what) \(path) is not UTF-8 text")

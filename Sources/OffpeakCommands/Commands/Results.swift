@@ -1,3 +1,4 @@
+import JSONLines
 import OffpeakRunner
 import OffpeakStore
 
@@ -18,20 +19,34 @@ extension Command {
         if left > 0 && !context.arguments.has("--partial") {
             throw CommandFailure(
                 .userError, code: "not_finished",
-                "batch b\(batch.id) is not finished: \(left) jobs have no outcome yet",
+                "batch b\(batch.id) is not finished: \(Words.count(left, "job")) without an outcome yet",
                 hint: "`offpeak run` finishes it; --partial gives what there is")
         }
-        let output = context.arguments["--output"].map { ResultsExport.Target.file($0) } ?? .stdout
+        let path = context.arguments["--output"].flatMap { $0 == "-" ? nil : $0 }
         let errors = context.arguments["--errors"].map { ResultsExport.Target.file($0) }
         do {
-            var export = try ResultsExport(to: output, errors: errors)
+            var export = try ResultsExport(to: path.map { .file($0) } ?? .stdout, errors: errors)
             let summary = try export.write(reader.results(of: batch.id))
-            var text = "b\(batch.id): \(summary.succeeded) answers, \(summary.failed) errors"
-            if summary.open > 0 { text += ", \(summary.open) jobs without an outcome left out" }
+            if path != nil, context.printer.usesJSON {
+                context.printer.json {
+                    $0.member("batch", "b\(batch.id)")
+                    $0.member("answers", summary.succeeded)
+                    $0.member("errors", summary.failed)
+                    $0.member("open", summary.open)
+                }
+                return .success
+            }
+            var text = "b\(batch.id): \(Words.count(summary.succeeded, "answer")), "
+            text += Words.count(summary.failed, "error")
+            if summary.open > 0 { text += ", \(Words.count(summary.open, "job")) without an outcome left out" }
             context.printer.note(text)
         } catch let failure as ResultsExport.WriteFailure {
             if failure.isClosedPipe { return .success }
-            throw CommandFailure(.machineError, code: "write", "cannot write \(failure.path): \(failure.reason)")
+            throw CommandFailure(
+                failure.isMachines ? .machineError : .userError, code: failure.isMachines ? "disk" : "write",
+                "cannot write \(failure.path): \(failure.reason)",
+                hint: failure.isMachines
+                    ? "make room and run the same command again" : "name another file with -o or --errors")
         }
         return .success
     }

@@ -19,6 +19,7 @@ extension Command {
                 .value("--class", "C", "only jobs of this class"),
             ])
     ) { context in
+        let signals = Signals()
         let configuration = try context.configuration()
         if let name = context.arguments["--class"] {
             try context.checkName(name, among: configuration.classes.map(\.name), what: "class")
@@ -28,14 +29,14 @@ extension Command {
         }
         let clock = RunnerClock()
         let queue = try SQLiteQueue(path: context.queuePath, now: clock.now)
-        return try context.run(queue, configuration, clock)
+        return try context.run(queue, configuration, clock, signals)
     }
 }
 
 extension CommandContext {
-    fileprivate func run(_ queue: SQLiteQueue, _ configuration: Configuration, _ clock: RunnerClock) throws
-        -> ExitStatus
-    {
+    fileprivate func run(
+        _ queue: SQLiteQueue, _ configuration: Configuration, _ clock: RunnerClock, _ signals: Signals
+    ) throws -> ExitStatus {
         let options = try runOptions(configuration, clock)
         let secrets = try keyRing(configuration, queue, clock)
         let display = ProgressDisplay(printer: printer)
@@ -62,15 +63,17 @@ extension CommandContext {
             })
         let stopper = engine.stopper
         let lastSignal = Mutex<Int32>(0)
-        let signals = Signals { number, count in
+        signals.handle { number, count in
             lastSignal.withLock { $0 = number }
+            // A terminal shows ^C in the progress line.
+            let start = printer.isInteractive ? "\n" : ""
             printer.note(
-                count == 1
-                    ? "\nstopping: what is in flight is awaited; again to stop at once" : "\nstopping at once")
+                start
+                    + (count == 1
+                        ? "stopping: what is in flight is awaited; again to stop at once" : "stopping at once"))
             stopper(count > 1)
         }
         let end = try engine.run()
-        withExtendedLifetime(signals) {}
         display.clear()
         return try conclude(end, queue, signal: lastSignal.withLock { $0 })
     }
@@ -110,8 +113,8 @@ extension CommandContext {
 
     /// Says how the run ended, and turns it into a status.
     private func conclude(_ end: RunEnd, _ queue: SQLiteQueue, signal: Int32) throws -> ExitStatus {
-        var parts = ["\(end.succeeded) jobs succeeded", "\(end.failed) failed", "\(end.parked) parked"]
-        if end.waiting > 0 { parts.append("\(end.waiting) still wait") }
+        var parts = ["\(Words.count(end.succeeded, "job")) succeeded", "\(end.failed) failed", "\(end.parked) parked"]
+        if end.waiting > 0 { parts.append("\(end.waiting) still waiting") }
         printer.note(parts.joined(separator: ", "))
         let unfinished = end.unfinished
         if printer.usesJSON {
@@ -131,7 +134,8 @@ extension CommandContext {
             return .workLeft
         case .workLeft, .finished:
             guard unfinished > 0 else { return .success }
-            printer.note("\(unfinished) jobs failed or are parked; `offpeak explain BATCH CUSTOM_ID` tells why")
+            printer.note(
+                "failed or parked: \(Words.count(unfinished, "job")); `offpeak explain BATCH CUSTOM_ID` tells why")
             return .unfinishedJobs
         }
     }

@@ -47,7 +47,7 @@ struct BatchView {
 
     let batch: BatchStatus
     let waits: [Wait]
-    /// Jobs that wait for a known moment, or for a retry's.
+    /// Jobs that wait for a known moment: a retry's, a window's, a limit's that comes no sooner than its normal pace.
     let deferred: Int
 
     init(_ batch: BatchStatus, pauses: Pauses, now: Timestamp) {
@@ -61,12 +61,15 @@ struct BatchView {
                 waits.append(Wait(reason: "a retry or the key's reset", jobs: counts.scheduled, until: flow.nextDue))
             }
             guard counts.ready > 0 else { continue }
-            if batch.paused {
+            if batch.state == .intake {
+                let reason = "its submit is not complete; if it was interrupted, the same `offpeak submit` goes on"
+                waits.append(Wait(reason: reason, jobs: counts.ready, until: nil))
+            } else if batch.paused {
                 waits.append(Wait(reason: "the batch is paused", jobs: counts.ready, until: nil))
             } else if pauses.classes.contains(flow.flow.className) {
                 waits.append(Wait(reason: "class \(flow.flow.className) is paused", jobs: counts.ready, until: nil))
             } else if let hold = flow.hold, hold.until.map({ $0 > now }) ?? true {
-                if hold.until != nil { deferred += counts.ready }
+                if let until = hold.until, until - now > RunOptions.longestPace { deferred += counts.ready }
                 waits.append(Wait(reason: hold.reason, jobs: counts.ready, until: hold.until))
             }
         }
@@ -130,16 +133,17 @@ struct BatchView {
         for (number, word) in numbers where number > 0 { parts.append("\(number) \(word)") }
         if parts.isEmpty { parts = ["none"] }
         var lines = ["b\(batch.id)  \(batch.name)  class \(batch.className)  \(state)"]
-        lines.append("    \(counts.total) jobs: " + parts.joined(separator: ", "))
+        lines.append("    \(Words.count(counts.total, "job")): " + parts.joined(separator: ", "))
         let usage = batch.usage
         lines.append(
             "    \(usage.inputTokens) input tokens (\(usage.cachedTokens) cached), \(usage.outputTokens) output tokens")
         for wait in waits {
             let until = wait.until.map { " until \(TimeText.rfc3339($0))" } ?? ""
-            lines.append("    \(wait.jobs) jobs wait\(until): \(wait.reason)")
+            lines.append("    \(Words.count(wait.jobs, "job")) waiting\(until): \(wait.reason)")
         }
         if counts.parked > 0 {
-            lines.append("    \(counts.parked) jobs wait for a person: `offpeak retry b\(batch.id) --parked`")
+            lines.append(
+                "    \(Words.count(counts.parked, "job")) waiting for a person: `offpeak retry b\(batch.id) --parked`")
         }
         return lines
     }

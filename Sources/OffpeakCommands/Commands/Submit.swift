@@ -30,15 +30,22 @@ extension Command {
                 display.clear()
                 if result.batch == nil { status = .userError }
                 context.report(result, of: request)
+                // An id that nobody could read is not acknowledged: the same submit gives it again.
+                try Printer.checkOutput()
             }
         } catch let failure as SourceFailure {
             display.clear()
             throw CommandFailure(
-                .userError, code: "source", "\(failure.path) cannot be submitted: \(failure.reason)",
-                hint: failure.path == "-" ? nil : "give a JSONL file, or - for standard input")
+                .userError, code: "source", "\(sourceName(failure.path)) cannot be submitted: \(failure.reason)",
+                hint: failure.path == "-" ? "pipe JSON Lines into it" : "give a JSONL file, or - for standard input")
         }
         return status
     }
+}
+
+extension Command {
+    /// What people call a source.
+    fileprivate static func sourceName(_ path: String) -> String { path == "-" ? "standard input" : path }
 }
 
 extension CommandContext {
@@ -52,7 +59,8 @@ extension CommandContext {
         return SubmissionRequest(
             path: path, name: arguments["--name"] ?? (path == "-" ? "stdin" : URL(filePath: path).lastPathComponent),
             className: className, model: arguments["--model"], priority: priority,
-            deadline: try deadline(policy), skipsBadLines: arguments.has("--skip-bad-lines"), knownClasses: Set(names))
+            deadline: try deadline(policy), deadlineText: arguments["--deadline"] ?? "",
+            skipsBadLines: arguments.has("--skip-bad-lines"), knownClasses: Set(names))
     }
 
     /// `--deadline`, else the class's own, counted from now.
@@ -84,23 +92,34 @@ extension CommandContext {
                 }
                 writer.member("rejected_count", result.rejectedCount)
             }
-            return
+        } else {
+            list(result, source: Command.sourceName(request.path))
         }
-        let source = request.path == "-" ? "standard input" : request.path
-        for line in result.rejected.prefix(20) { printer.warning("\(source):\(line.line): \(line.reason)") }
-        if result.rejectedCount > 20 { printer.warning("and \(result.rejectedCount - 20) more bad lines") }
         guard let batch = result.batch else {
+            let bad = Words.count(result.rejectedCount, "bad line")
             printer.failure(
                 CommandFailure(
-                    .userError, code: "bad_lines", "nothing was queued: \(result.rejectedCount) of its lines are bad",
-                    hint: "mend them, or leave them out with --skip-bad-lines"))
+                    .userError, code: "bad_lines",
+                    request.skipsBadLines
+                        ? "nothing was queued: there is no good line besides \(bad)"
+                        : "nothing was queued: \(Command.sourceName(request.path)) has \(bad)",
+                    hint: request.skipsBadLines
+                        ? "mend them and submit again" : "mend them, or leave them out with --skip-bad-lines"))
             return
         }
+        guard !printer.usesJSON else { return }
         printer.data("b\(batch)")
-        var text = "\(result.accepted) jobs queued as b\(batch)"
-        if result.rejectedCount > 0 { text += ", \(result.rejectedCount) bad lines left out" }
+        var text = "\(Words.count(result.accepted, "job")) queued as b\(batch)"
+        if result.rejectedCount > 0 { text += ", \(Words.count(result.rejectedCount, "bad line")) left out" }
         if result.wasResumed { text += " (an interrupted submit was completed)" }
         printer.note(text)
+    }
+
+    /// The bad lines, the first of them at least.
+    private func list(_ result: SubmissionResult, source: String) {
+        let tell = result.batch == nil ? printer.error : printer.warning
+        for line in result.rejected.prefix(20) { tell("\(source):\(line.line): \(line.reason)") }
+        if result.rejectedCount > 20 { tell("and \(Words.count(result.rejectedCount - 20, "more bad line"))") }
     }
 }
 

@@ -28,8 +28,8 @@ package struct CommandFailure: Error, Sendable {
         self.hint = hint
     }
 
+    /// A call that cannot be meant; without a hint, the help is pointed to.
     static func usage(_ message: String, hint: String? = nil) -> CommandFailure {
-        CommandFailure(
-            .userError, code: "usage", message, hint: hint ?? "run `offpeak help` for the commands and options")
+        CommandFailure(.userError, code: "usage", message, hint: hint)
     }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import JSONLines
+import Synchronization
 
 /// Where text goes: data to stdout, everything else to stderr. Colour never carries meaning alone.
 package struct Printer: Sendable {
@@ -31,6 +32,9 @@ package struct Printer: Sendable {
 
     /// Something that is probably not meant; also in quiet mode.
     package func warning(_ text: String) { Self.write(2, paint("warning:", "33") + " " + text + "\n") }
+
+    /// One of several things that keep a command from doing its work; the failure itself comes after them.
+    func error(_ text: String) { Self.write(2, paint("error:", "31") + " " + text + "\n") }
 
     func failure(_ failure: CommandFailure) {
         if usesJSON {
@@ -64,19 +68,36 @@ package struct Printer: Sendable {
         usesColor ? "\u{1B}[\(color)m\(text)\u{1B}[0m" : text
     }
 
-    /// Writes all of it; a reader that left (EPIPE) is not our failure, and there is nobody to tell.
-    static func write(_ descriptor: Int32, _ text: String) { write(descriptor, Array(text.utf8)) }
+    /// Why data did not reach stdout; 0 when all did. A reader that left (EPIPE) is not our failure.
+    private static let outputError = Mutex<Int32>(0)
+
+    /// Throws when data could not be written.
+    static func checkOutput() throws(CommandFailure) {
+        let error = outputError.withLock { $0 }
+        guard error != 0 else { return }
+        throw CommandFailure(
+            .machineError, code: "output", "cannot write to standard output: \(String(cString: strerror(error)))",
+            hint: "make room and run the same command again")
+    }
+
+    /// Writes all of it; returns the error that ended it early, or 0.
+    @discardableResult
+    static func write(_ descriptor: Int32, _ text: String) -> Int32 { write(descriptor, Array(text.utf8)) }
 
     /// The same for bytes.
-    static func write(_ descriptor: Int32, _ text: [UInt8]) {
+    @discardableResult
+    static func write(_ descriptor: Int32, _ text: [UInt8]) -> Int32 {
         var bytes = text[...]
         while !bytes.isEmpty {
             let written = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if written < 0 {
                 if errno == EINTR || errno == EAGAIN { continue }
-                return
+                let error = errno
+                if descriptor == 1 && error != EPIPE { outputError.withLock { $0 = error } }
+                return error
             }
             bytes = bytes.dropFirst(written)
         }
+        return 0
     }
 }

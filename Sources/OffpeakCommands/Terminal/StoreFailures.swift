@@ -4,6 +4,10 @@ extension CommandFailure {
     /// What a failure of the queue means to the user.
     init(_ error: StoreError) {
         switch error.reason {
+        case .notFound where error.extended != 0:
+            self.init(
+                .userError, code: "no_folder", error.message,
+                hint: "make the folder first, or name another file with --queue")
         case .notFound:
             self.init(
                 .userError, code: "no_queue", error.message,

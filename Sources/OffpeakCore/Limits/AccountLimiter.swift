@@ -42,7 +42,6 @@ package struct AccountLimiter: Sendable {
     private var requestWindow: SlidingWindow?
     private var tokenWindow: SlidingWindow?
     /// What was found out about the server, on top of what was configured.
-    private(set) var learned: SlidingWindow?
     private var discovery = LimitDiscovery()
     private(set) var concurrency: ConcurrencyWindow
     private(set) var inFlight = 0
@@ -54,6 +53,9 @@ package struct AccountLimiter: Sendable {
     private(set) var blockedUntil = Timestamp.distantPast
     /// After a block without a known end, one request at a time until one is accepted.
     private(set) var isProbing = false
+    /// After a block, how many may be in flight: it doubles with each round of answers, so that a server which has little
+    /// room again is not overrun.
+    private var ramp: Int?
     /// The fraction of the configured limits in use, in thousandths: less after refusals that should not have come.
     private(set) var useOfLimit = 1_000
     private var lastTightened = 0
@@ -78,8 +80,8 @@ package struct AccountLimiter: Sendable {
         concurrency = ConcurrencyWindow(
             configured: limits.concurrent ?? (isPool ? .max : nil), isCareful: isCareful)
         if let rpm = limits.rpm {
-            let paced = limitModel == .slices ? Self.slice(rpm) : (rpm, .minutes(1))
-            requestWindow = SlidingWindow(.requests, limit: paced.0, length: paced.1, over: log)
+            let (limit, length) = limitModel == .slices ? Self.slice(rpm) : (rpm, .minutes(1))
+            requestWindow = SlidingWindow(.requests, limit: limit, length: length, over: log)
         }
         if let tpm = limits.tpm {
             tokenWindow = SlidingWindow(.tokens, limit: tpm, length: .minutes(1), over: log)
@@ -96,7 +98,7 @@ package struct AccountLimiter: Sendable {
     /// Whether one more request with these tokens fits now.
     package mutating func room(tokens: Int, at now: Timestamp) -> Room {
         if blockedUntil > now { return .none(.cooling, until: blockedUntil) }
-        let allowed = isProbing ? 1 : concurrency.allowed
+        let allowed = isProbing ? 1 : min(ramp ?? .max, concurrency.allowed)
         if inFlight >= allowed { return .none(.concurrent(allowed), until: nil) }
         if let shortage = dayShortage(tokens: tokens) { return .none(shortage, until: dayEnds) }
         expire(at: now)
@@ -106,9 +108,11 @@ package struct AccountLimiter: Sendable {
             guard let window, let free = window.freeAt(amount, limit: limit, in: log) else { return }
             if until == nil || free > until! { (until, why) = (free, shortage(limit)) }
         }
-        check(requestWindow, 1, inUse(of: requestWindow?.limit ?? 0), requestShortage)
+        check(requestWindow, 1, inUse(of: requestWindow?.limit ?? 0)) { .requestsPerMinute(limits.rpm ?? $0) }
         check(tokenWindow, tokens, inUse(of: tokenWindow?.limit ?? 0)) { .tokensPerMinute($0) }
-        if let learned { check(learned, 1, learned.limit) { .learned(requests: $0, per: learned.length) } }
+        if let found = discovery.freeAt(now, in: log), found > until ?? .distantPast, let limit = discovery.finding {
+            (until, why) = (found, .learned(requests: limit.requests, per: limit.per))
+        }
         if let why { return .none(why, until: until) }
         if let wait = requestAuthority.wait(sent: log.end, amount: 1, at: now)
             ?? tokenAuthority.wait(sent: tokensSent, amount: tokens, at: now)
@@ -116,10 +120,6 @@ package struct AccountLimiter: Sendable {
             return .none(.serverSaysFull, until: wait)
         }
         return .free
-    }
-
-    private func requestShortage(_ limit: Int) -> Shortage {
-        limitModel == .slices ? .requestsPerMinute(limits.rpm ?? limit) : .requestsPerMinute(limit)
     }
 
     private func inUse(of limit: Int) -> Int { max(1, limit * useOfLimit / 1_000) }
@@ -133,7 +133,7 @@ package struct AccountLimiter: Sendable {
     private mutating func expire(at now: Timestamp) {
         requestWindow?.expire(log, at: now)
         tokenWindow?.expire(log, at: now)
-        learned?.expire(log, at: now)
+        discovery.expire(log, at: now)
         if log.end - log.first > 1_024 || log.first < log.end { forget(at: now) }
         if let since = cleanSince, now - since >= .minutes(1) { loosen(at: now) }
     }
@@ -141,8 +141,8 @@ package struct AccountLimiter: Sendable {
     /// Drops what no window counts any more; without windows, keeps ten minutes for finding an unknown limit.
     private mutating func forget(at now: Timestamp) {
         var keep = log.end
-        for window in [requestWindow, tokenWindow, learned] { if let window { keep = min(keep, window.head) } }
-        if requestWindow == nil && learned == nil {
+        for window in [requestWindow, tokenWindow, discovery.window] { if let window { keep = min(keep, window.head) } }
+        if requestWindow == nil && discovery.window == nil {
             keep = max(log.first, log.end - 20_000)
             while keep < log.end, log[keep].countedAt + .minutes(10) <= now { keep += 1 }
             if let tokenWindow { keep = min(keep, tokenWindow.head) }
@@ -158,7 +158,7 @@ package struct AccountLimiter: Sendable {
         let sequence = log.append(entry)
         requestWindow?.appended(entry)
         tokenWindow?.appended(entry)
-        learned?.appended(entry)
+        discovery.sent(entry, at: now)
         inFlight += 1
         dayRequests += 1
         dayTokens += tokens
@@ -195,20 +195,21 @@ package struct AccountLimiter: Sendable {
 
     /// The server accepted a request: it is past any block.
     package mutating func accepted(sentAt sent: Timestamp, at now: Timestamp) {
-        if isProbing && sent >= blockedUntil { isProbing = false }
+        if isProbing && sent >= blockedUntil {
+            isProbing = false
+            ramp = 2
+        } else if let allowed = ramp {
+            ramp = allowed + 1 < concurrency.allowed ? allowed + 1 : nil
+        }
         if cleanSince == nil { cleanSince = now }
-        guard limits.rpm == nil, sent > (discovery.blockedSince ?? .distantFuture) else { return }
-        if let found = discovery.accepted(sentAt: sent, log: log, known: learned) {
-            learned = found
-            learned?.expire(log, at: now)
+        if discovery.accepted(sentAt: sent, log: log, at: now) {
+            discovery.forget(above: limits.rpm)
             hasNews = true
         }
     }
 
-    /// The server refused a request for a rate limit. It was settled before with zero weight by `refuse`.
-    package mutating func refused(
-        _ sequence: Int, reserved: Int, retryAfter: Interval?, at now: Timestamp
-    ) {
+    /// The server refused a request for a rate limit, and does not count it.
+    package mutating func refused(_ sequence: Int, reserved: Int, retryAfter: Interval?, at now: Timestamp) {
         change(sequence) {
             $0.requests = 0; $0.tokens = 0
         }
@@ -217,56 +218,42 @@ package struct AccountLimiter: Sendable {
         dayTokens -= reserved
         cleanSince = nil
         hasNews = true
-        let isNews = sequence >= lastTightened
-        lastTightened = isNews ? log.end : lastTightened
-        if limits.rpm == nil {
-            let news = discovery.isNews(sequence)
-            let probe = discovery.refused(sequence: sequence, nextSequence: log.end, log: log, at: now)
-            if let retryAfter {
-                block(until: now + retryAfter + .milliseconds(20))
-            } else if news || blockedUntil <= now {
-                block(until: probe)
-            }
-            isProbing = true
-            if limits.tpm == nil { return }
-        }
-        if isNews { tighten(at: now) }
-        guard limits.rpm != nil || limits.tpm != nil else { return }
         if let retryAfter {
             block(until: now + retryAfter + .milliseconds(20))
-        } else if isNews {
             isProbing = true
-            block(until: now + .seconds(1))
         }
-    }
-
-    /// The server is stricter than what we were told: use less, or, if it refuses although much of the limit is left,
-    /// stop sending in bursts.
-    private mutating func tighten(at now: Timestamp) {
-        if let rpm = limits.rpm, let window = requestWindow, limitModel != .slices, window.used * 10 < rpm * 7 {
-            let (limit, length) = Self.slice(rpm)
-            if learned == nil || learned!.length > length {
-                learned = SlidingWindow(.requests, limit: limit, length: length, over: log)
-            } else {
-                learned!.limit = max(1, learned!.limit * 9 / 10)
+        let isNews = sequence >= lastTightened
+        if isNews { lastTightened = log.end }
+        if isAsConfigured {
+            // The limit is somewhat lower than we were told, or its windows begin at other moments.
+            guard isNews else { return }
+            useOfLimit = max(50, useOfLimit * 9 / 10)
+            if retryAfter == nil {
+                block(until: now + .seconds(1))
+                isProbing = true
             }
-            learned?.expire(log, at: now)
-            return
+        } else if let trial = discovery.refused(sequence: sequence, nextSequence: log.end, log: log, at: now),
+            retryAfter == nil
+        {
+            block(until: trial)
+            isProbing = true
         }
-        useOfLimit = max(50, useOfLimit * 9 / 10)
     }
 
-    /// After each clean minute a hundredth more, and pacing ends when all is well again.
+    /// Whether a refusal fits the configured limits, since one of them is nearly used up.
+    private var isAsConfigured: Bool {
+        for window in [requestWindow, tokenWindow] {
+            if let window, window.used * 10 >= inUse(of: window.limit) * 8 { return true }
+        }
+        return false
+    }
+
+    /// After each clean minute a hundredth more.
     private mutating func loosen(at now: Timestamp) {
         cleanSince = now
-        if useOfLimit < 1_000 {
-            useOfLimit = min(1_000, useOfLimit + 10)
-            hasNews = true
-        }
-        if limits.rpm == nil, let known = learned, known.used * 10 >= known.limit * 8 {
-            learned!.limit = known.limit + max(1, known.limit / 50)
-            hasNews = true
-        }
+        guard useOfLimit < 1_000 else { return }
+        useOfLimit = min(1_000, useOfLimit + 10)
+        hasNews = true
     }
 
     package mutating func block(until moment: Timestamp) {
@@ -301,7 +288,7 @@ package struct AccountLimiter: Sendable {
         let new = log[sequence]
         requestWindow?.changed(sequence, from: old, to: new)
         tokenWindow?.changed(sequence, from: old, to: new)
-        learned?.changed(sequence, from: old, to: new)
+        discovery.changed(sequence, from: old, to: new)
     }
 
     // MARK: Days and restarts
@@ -319,7 +306,7 @@ package struct AccountLimiter: Sendable {
         _ = log.append(entry)
         requestWindow?.appended(entry)
         tokenWindow?.appended(entry)
-        learned?.appended(entry)
+        discovery.recalled(entry)
     }
 
     /// What an earlier run learned.
@@ -327,7 +314,7 @@ package struct AccountLimiter: Sendable {
         if let blocked = memory.blockedUntil { blockedUntil = max(blockedUntil, blocked) }
         useOfLimit = min(1_000, max(50, memory.useOfLimit))
         if let requests = memory.learnedRequests, let length = memory.learnedWindow {
-            learned = SlidingWindow(.requests, limit: requests, length: length, over: log)
+            discovery.recall(requests: requests, per: length, log: log)
         }
     }
 
@@ -335,6 +322,6 @@ package struct AccountLimiter: Sendable {
     package mutating func takeNews() -> (blockedUntil: Timestamp, learned: (Int, Interval)?, useOfLimit: Int)? {
         guard hasNews else { return nil }
         hasNews = false
-        return (blockedUntil, learned.map { ($0.limit, $0.length) }, useOfLimit)
+        return (blockedUntil, discovery.finding.map { ($0.requests, $0.per) }, useOfLimit)
     }
 }

@@ -1,54 +1,177 @@
-/// Finds a server's request limit from its refusals, for a key that was given none.
+/// Finds a server's request limit from what it accepts and refuses, where nobody has told it, or told it too high.
 ///
-/// At the first refusal the key stops and learns when the server accepts again: from its `retry-after`, or by single
-/// probes at the ends of the usual windows. From what had been accepted by then follows "so many per so long".
+/// A refusal means that the server had nothing left at that moment. After one, single requests try until the server
+/// accepts again. What had been accepted before, and when it came back, tells the limit: so many per so long (`window`).
+/// If the server then refuses although such a window would have room, its room comes back drop by drop instead, and what
+/// it accepted between two refusals, when it had nothing, is its rate (`pace`).
 package struct LimitDiscovery: Sendable {
     /// Window lengths that servers use, in seconds.
     static let usualSeconds: [Int64] = [1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1_800, 3_600]
+    /// Trials come this much after a window's end, in milliseconds.
+    private static let trialDelay: Int64 = 100
+    /// So many refusals in a row are taken for a limit that is somewhat lower than thought; after that it is another one.
+    private static let patience = 3
 
-    /// The first refusal of the present block, nil when not blocked.
+    /// The limit over a time, if that is how the server counts.
+    package private(set) var window: SlidingWindow?
+    /// The rate, if room comes back evenly.
+    package private(set) var pace: Pace?
+    /// The first refusal of the present block; nil when the server accepts.
     package private(set) var blockedSince: Timestamp?
     /// The first send of the traffic that led to the block.
     private var trafficSince = Timestamp.distantPast
     /// Sequence numbers from here on were sent after the last reaction.
     private var reactedThrough = 0
+    /// Refusals since something was accepted that was sent after the one before.
+    private var refusedInARow = 0
+    /// A moment when the server had nothing left, and what it accepted of what was sent later.
+    private var emptied: (at: Timestamp, accepted: Int)?
+    /// A limit that was found is tried a little higher after a time without refusals; by how much, in thousandths.
+    private var growth = LimitDiscovery.firstGrowth
+    private var cleanSince: Timestamp?
+    /// The limit was in use up to its end since it was last raised.
+    private var wasFull = false
+    /// A block came after so few requests that it may have had nothing to do with their number.
+    private var wasAtOnce = false
+
+    private static let firstGrowth = 125
+    private static let leastGrowth = 16
+    private static let mostGrowth = 250
+    /// After so many accepted requests a rate is exact enough to be measured anew.
+    private static let exactEnough = 64
+    /// Fewer accepted requests before a block tell nothing, unless it happens again.
+    private static let leastEvidence = 5
 
     package init() {}
 
-    /// A window that fits what was seen: the smallest usual one.
-    static func usualLength(atLeast length: Interval) -> Interval {
-        // A tenth is allowed for, since a probe or a rounded retry-after comes somewhat late.
-        let needed = length.milliseconds * 9 / 10
-        let fit = usualSeconds.first { $0 * 1_000 >= needed }
-        return .seconds(fit ?? usualSeconds[usualSeconds.count - 1])
+    // MARK: Asking
+
+    /// When one more request fits what is known; nil: now. Windows must be expired.
+    mutating func freeAt(_ now: Timestamp, in log: SendLog) -> Timestamp? {
+        let free = pace?.freeAt(now) ?? window?.freeAt(1, limit: window!.limit, in: log)
+        if free != nil { wasFull = true }
+        return free
     }
 
-    /// A request was refused. Returns when the next single one may try, if the server did not say.
-    mutating func refused(sequence: Int, nextSequence: Int, log: SendLog, at now: Timestamp) -> Timestamp {
+    /// What was found, for people: so many requests per so long.
+    var finding: (requests: Int, per: Interval)? { pace?.rate ?? window.map { ($0.limit, $0.length) } }
+
+    // MARK: What is sent
+
+    mutating func sent(_ entry: SendLog.Entry, at now: Timestamp) {
+        window?.appended(entry)
+        if let known = pace, known.isIdle(for: .seconds(10), at: now) { emptied = nil }
+        pace?.sent(at: now)
+    }
+
+    mutating func changed(_ sequence: Int, from old: SendLog.Entry, to new: SendLog.Entry) {
+        window?.changed(sequence, from: old, to: new)
+    }
+
+    mutating func recalled(_ entry: SendLog.Entry) { window?.appended(entry) }
+
+    /// What an earlier run had found.
+    mutating func recall(requests: Int, per length: Interval, log: SendLog) {
+        window = SlidingWindow(.requests, limit: requests, length: length, over: log)
+    }
+
+    mutating func expire(_ log: SendLog, at now: Timestamp) { window?.expire(log, at: now) }
+
+    // MARK: What comes back
+
+    /// A request was refused; its entry in the log counts nothing any more. Returns how long to send nothing at all if the
+    /// server did not say, or nil when that needs no reaction.
+    mutating func refused(sequence: Int, nextSequence: Int, log: SendLog, at now: Timestamp) -> Timestamp? {
+        cleanSince = nil
+        guard sequence >= reactedThrough else {
+            // Of a round that was reacted to: it only tells that the server is still empty.
+            if pace == nil, emptied?.accepted == 0 { emptied = (now, 0) }
+            return nil
+        }
+        reactedThrough = nextSequence
+        refusedInARow += 1
+        growth = max(growth / 2, Self.leastGrowth)
+        wasFull = false
+        if pace != nil, refusedInARow <= Self.patience { return slowDown(at: now) }
+        if var known = window, blockedSince == nil {
+            let counted = known.used
+            if counted * 10 < known.limit * 9, let emptied, emptied.accepted > 0 {
+                return spread(emptied.accepted + 1, over: now - emptied.at, at: now)
+            }
+            if refusedInARow <= Self.patience, counted > 0 {
+                known.limit = min(known.limit, counted)
+                window = known
+                emptied = (now, 0)
+                return nil
+            }
+        }
+        pace = nil
+        return block(log, at: now)
+    }
+
+    /// The server gives room back evenly.
+    private mutating func spread(_ requests: Int, over length: Interval, at now: Timestamp) -> Timestamp? {
+        window = nil
+        blockedSince = nil
+        growth = Self.leastGrowth
+        var pace = Pace(requests: requests, per: max(length, .milliseconds(1)))
+        pace.rest(until: now + pace.step)
+        self.pace = pace
+        return nil
+    }
+
+    private mutating func slowDown(at now: Timestamp) -> Timestamp? {
+        guard var pace else { return nil }
+        if let emptied, emptied.accepted >= 4, now > emptied.at {
+            pace.slow(to: emptied.accepted + 1, per: now - emptied.at, floor: 500)
+            if emptied.accepted >= Self.exactEnough { self.emptied = (now, 0) }
+        } else {
+            pace.scale(thousandths: 800)
+            if emptied == nil { emptied = (now, 0) }
+        }
+        pace.rest(until: now + pace.step * (1 << Int64(refusedInARow - 1)))
+        self.pace = pace
+        return nil
+    }
+
+    private mutating func block(_ log: SendLog, at now: Timestamp) -> Timestamp {
         if blockedSince == nil {
             blockedSince = now
+            emptied = (now, 0)
             var oldest = log.first
             while oldest < log.end, log[oldest].requests == 0 { oldest += 1 }
             trafficSince = oldest < log.end ? min(log[oldest].countedAt, now) : now
         }
-        reactedThrough = nextSequence
-        let passed = (now - trafficSince).milliseconds
-        let next = Self.usualSeconds.first { $0 * 1_000 + Self.probeDelay > passed + 200 }
-        return next.map { trafficSince + .milliseconds($0 * 1_000 + Self.probeDelay) } ?? now + .minutes(10)
+        // The ends of the usual windows, whether they began with the traffic or with the refusal.
+        return [trafficSince, blockedSince!].compactMap { start in
+            let passed = (now - start).milliseconds
+            let end = Self.usualSeconds.first { $0 * 1_000 + Self.trialDelay > passed + 200 }
+            return end.map { start + .milliseconds($0 * 1_000 + Self.trialDelay) }
+        }.min() ?? now + .minutes(10)
     }
 
-    /// Probes come this much after a window's end, in milliseconds.
-    private static let probeDelay: Int64 = 100
-
-    /// Whether a refusal of this request is news, or belongs to a round that was reacted to.
-    func isNews(_ sequence: Int) -> Bool { sequence >= reactedThrough }
-
-    /// A request was accepted after a block: returns the limit that follows from it.
-    mutating func accepted(sentAt sent: Timestamp, log: SendLog, known: SlidingWindow?) -> SlidingWindow? {
-        guard let since = blockedSince, sent > since else { return nil }
+    /// A request was accepted. True when that showed something new.
+    mutating func accepted(sentAt sent: Timestamp, log: SendLog, at now: Timestamp) -> Bool {
+        if let moment = emptied?.at, sent > moment {
+            emptied!.accepted += 1
+            refusedInARow = 0
+        }
+        guard let since = blockedSince, sent > since else { return grow(log, at: now) }
         blockedSince = nil
+        cleanSince = now
+        let found = limit(blockedSince: since, acceptedAt: sent, log: log)
+        let isWeak = found.limit < Self.leastEvidence && window == nil && !wasAtOnce
+        wasAtOnce = isWeak
+        if isWeak { return false }
+        window = found
+        window?.expire(log, at: now)
+        return true
+    }
+
+    /// The limit that follows from a block and from the request that was accepted after it.
+    private func limit(blockedSince since: Timestamp, acceptedAt sent: Timestamp, log: SendLog) -> SlidingWindow {
         let span: Interval
-        if let known, known.length >= sent - since {
+        if let known = window, known.length >= sent - since {
             // The known window was too short or too generous: the next longer one, unless it was kept exactly.
             let counted = known.counted(before: since, length: known.length, in: log)
             span =
@@ -64,5 +187,41 @@ package struct LimitDiscovery: Sendable {
         let end = sent - .milliseconds(1)
         let count = probe.counted(before: end, length: length + (end - since), in: log)
         return SlidingWindow(.requests, limit: max(1, count), length: length, over: log)
+    }
+
+    /// A window that fits what was seen: the smallest usual one.
+    static func usualLength(atLeast length: Interval) -> Interval {
+        // A tenth is allowed for, since a trial or a rounded retry-after comes somewhat late.
+        let needed = length.milliseconds * 9 / 10
+        let fit = usualSeconds.first { $0 * 1_000 >= needed }
+        return .seconds(fit ?? usualSeconds[usualSeconds.count - 1])
+    }
+
+    // MARK: Trying for more
+
+    /// After a while without refusals in which the limit was in use entirely, a little more is tried: each success doubles
+    /// the next step, each refusal halves it.
+    private mutating func grow(_ log: SendLog, at now: Timestamp) -> Bool {
+        guard let since = cleanSince else {
+            cleanSince = now
+            return false
+        }
+        guard let finding, wasFull, refusedInARow == 0 else { return false }
+        guard now - since >= max(.seconds(10), finding.per * 3) else { return false }
+        cleanSince = now
+        wasFull = false
+        pace?.scale(thousandths: 1_000 + growth)
+        if let known = window { window!.limit = known.limit + max(1, known.limit * growth / 1_000) }
+        growth = min(growth * 2, Self.mostGrowth)
+        return true
+    }
+
+    /// Forgets what was found once it allows as much as was configured anyway.
+    mutating func forget(above configured: Int?) {
+        guard let configured, let finding, finding.per <= .minutes(1) else { return }
+        guard finding.requests * 60_000 >= configured * Int(finding.per.milliseconds) else { return }
+        window = nil
+        pace = nil
+        growth = Self.firstGrowth
     }
 }

@@ -130,6 +130,7 @@ extension Scheduler {
                 position -= 1
             }
         }
+        // All that is left of the flow are jobs with a history, and none can go.
         if let soonest { block(&state, by: soonest, at: now, into: &effects) }
         classes[index].cursor += 1
         return false

@@ -12,7 +12,8 @@ extension Engine {
             if !isViewStale, left.isEmpty { return summary(.finished) }
             if options.noWait, !isViewStale, isAllDeferred(left, at: now) { return summary(.workLeft) }
         }
-        if isViewStale && !scheduler.hasReadyJobs { askAgain() }
+        // Nothing is in flight: what is left is held, or gone. The counts tell, and they are as old as our last change.
+        if isViewStale { askAgain() }
         return nil
     }
 

@@ -14,6 +14,7 @@ package final class Engine {
         case stored(StoreReply)
         case secretLoaded(key: String, Result<Secret, SecretProblem>)
         case drain(hard: Bool)
+        case note(String)
     }
 
     /// What an answer is read against.
@@ -33,6 +34,8 @@ package final class Engine {
     var isStoring = false
     /// The starts of the transaction that is under way.
     var beginning: [JobID: AttemptStart] = [:]
+    /// Its settlements that make their jobs wait again.
+    var returning = 0
     var dispatched: [JobID: Dispatch] = [:]
     var flows: [FlowID: FlowStatus] = [:]
     var nextDue: Timestamp?
@@ -75,7 +78,8 @@ package final class Engine {
         let abandoned = try RunRecovery.perform(
             on: queue, scheduler: &scheduler, day: calendar.day, dayEnds: calendar.dayEnds, at: clock.now)
         let mail = mail
-        worker = StoreWorker(queue: queue) { mail.post(.stored($0)) }
+        worker = StoreWorker(
+            queue: queue, note: { mail.post(.note($0)) }, reply: { mail.post(.stored($0)) })
         transport = try makeTransport { mail.post(.completed($0)) }
         noteAbandoned(abandoned.open, parked: abandoned.parked)
     }
@@ -110,7 +114,10 @@ package final class Engine {
             let wake = effects.wakeAt
             perform(&effects, at: now)
             if let end = end(at: now) { return end }
-            if let failure, scheduler.inFlightCount == 0, !isStoring { throw failure }
+            if let failure, scheduler.inFlightCount == 0, !isStoring {
+                guard !pending.settlements.isEmpty else { throw failure }
+                keepAnswers(after: failure)
+            }
             publish(at: now)
             if !isStoring, !pending.isEmpty, failure == nil { continue }
             for message in mail.take(within: patience(wake, at: now)) { receive(message, into: &effects) }
@@ -129,6 +136,7 @@ package final class Engine {
         case .stored(let reply): stored(reply, at: now, into: &effects)
         case .secretLoaded(let key, let result): secretLoaded(key, result, at: now, into: &effects)
         case .drain(let hard): drain(.stopped, hard: hard, at: now, into: &effects)
+        case .note(let text): onNote(text)
         }
     }
 
@@ -211,6 +219,7 @@ package final class Engine {
         isStoring = true
         if pending.changesJobs { isViewStale = true }
         beginning = Dictionary(uniqueKeysWithValues: pending.starts.map { ($0.job, $0) })
+        returning = pending.settlements.count { $0.disposition.goesOn }
         worker.perform(pending, at: now, day: calendar.day)
         pending = PendingTick()
     }
@@ -235,6 +244,9 @@ package final class Engine {
             scheduler.handle(.refused(pending.starts.map(\.job)), at: now, into: &effects)
             pending.starts = []
             drain(.stopped, hard: false, at: now, into: &effects)
+            // What was chosen meanwhile is never begun now.
+            scheduler.handle(.refused(pending.starts.map(\.job)), at: now, into: &effects)
+            pending.starts = []
         }
         if isCancelled { neverSent(reply.begun, at: now, into: &effects) } else { send(reply.begun) }
         beginning = [:]
@@ -248,8 +260,16 @@ package final class Engine {
         }
         if !reply.promoted.isEmpty { scheduler.handle(.promoted(reply.promoted), at: now, into: &effects) }
         snapshot.parked += reply.parked
+        if reply.failure == nil { snapshot.waiting += returning - reply.begun.count - reply.parked }
         if let due = reply.nextDue { nextDue = min(nextDue ?? due, due) }
         if let view = reply.refresh { take(view, at: now, into: &effects) }
+    }
+
+    /// Answers that came after the queue had failed are paid for, too: they go where the next run finds them.
+    private func keepAnswers(after failure: StoreError) {
+        isStoring = true
+        worker.keep(pending.settlements, after: failure)
+        pending.settlements = []
     }
 
     private func take(_ view: QueueView, at now: Timestamp, into effects: inout SchedulerEffects) {
@@ -262,9 +282,11 @@ package final class Engine {
             flows[status.flow.id] = status
             open.append(status.flow)
             snapshot.waiting += status.counts.waiting
-            guard let hold = scheduler.hold(on: status.flow.id) else { continue }
+            guard let hold = scheduler.hold(on: status.flow.id), let until = hold.until,
+                until - now > RunOptions.longestPace
+            else { continue }
             snapshot.deferred += status.counts.ready
-            if let until = hold.until, until < snapshot.deferredUntil ?? .distantFuture {
+            if until < snapshot.deferredUntil ?? .distantFuture {
                 (snapshot.deferredUntil, snapshot.deferredReason) = (until, hold.reason)
             }
         }
@@ -326,6 +348,16 @@ package final class Engine {
         case .failure(let problem):
             scheduler.handle(.secretKept(key: key), at: now, into: &effects)
             onNote("key \(key): its secret could not be loaded again: \(problem.message)")
+        }
+    }
+}
+
+extension Disposition {
+    /// Whether the job waits for another attempt.
+    fileprivate var goesOn: Bool {
+        switch self {
+        case .retry, .defer, .nextKey, .nextModel: true
+        case .complete, .fail, .park: false
         }
     }
 }

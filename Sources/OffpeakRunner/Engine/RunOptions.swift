@@ -16,7 +16,7 @@ package struct RunOptions: Sendable {
     package init(seed: UInt64) { self.seed = seed }
 
     /// A wait longer than this counts as deferred: a whole minute's limit with some room is normal pace, not more.
-    static let longestPace = Interval.seconds(65)
+    package static let longestPace = Interval.seconds(65)
 }
 
 /// How a run ended.

@@ -5,11 +5,15 @@ import OffpeakStore
 final class StoreWork: @unchecked Sendable {
     // SAFETY: made on one thread and handed to the store's, which alone uses it from then on.
     private let queue: SQLiteQueue
+    private let note: @Sendable (String) -> Void
     private var version: Int?
     /// How often a failed transaction is tried again, a second apart: a full disk may be cleared meanwhile.
     private static let tries = 30
 
-    init(queue: SQLiteQueue) { self.queue = queue }
+    init(queue: SQLiteQueue, note: @escaping @Sendable (String) -> Void) {
+        self.queue = queue
+        self.note = note
+    }
 
     func perform(_ pending: PendingTick, at now: Timestamp, day: Int) -> StoreReply {
         var reply = StoreReply()
@@ -29,7 +33,7 @@ final class StoreWork: @unchecked Sendable {
             reply.nextDue = try queue.nextDue()
             if pending.refreshes { reply.refresh = try view(force: pending.forcesRefresh) }
         } catch {
-            reply.failure = keep(tick, after: error)
+            reply.failure = spill(tick.settlements, after: error)
             // What has begun is durable and will be sent, whatever failed after it.
             let begun = Set(reply.begun.map(\.job))
             reply.refused = pending.starts.map(\.job).filter { !begun.contains($0) }
@@ -45,6 +49,9 @@ final class StoreWork: @unchecked Sendable {
             tick.settlements = []
             return result
         } catch {
+            note(
+                "the queue cannot be written: \(error.description); trying again for \(Self.tries) s, nothing new is sent"
+            )
             if let done = try settleAfterAll(tick) { return done }
         }
         let refused = tick.starts.map(\.job)
@@ -54,6 +61,7 @@ final class StoreWork: @unchecked Sendable {
                 var result = try queue.commit(tick, at: now)
                 tick.settlements = []
                 result.refused += refused
+                note("the queue can be written again")
                 return result
             } catch {
                 guard attempt < Self.tries else { throw error }
@@ -73,14 +81,20 @@ final class StoreWork: @unchecked Sendable {
     }
 
     /// The last resort: answers that are paid for go to the spill file, from which the next run records them.
-    private func keep(_ tick: Tick, after error: StoreError) -> StoreError {
-        guard !tick.settlements.isEmpty else { return error }
+    func keep(_ settlements: [Settlement], after error: StoreError) -> StoreReply {
+        var reply = StoreReply()
+        reply.failure = spill(settlements, after: error)
+        return reply
+    }
+
+    private func spill(_ settlements: [Settlement], after error: StoreError) -> StoreError {
+        guard !settlements.isEmpty else { return error }
         do {
-            try queue.spill(tick.settlements)
+            try queue.spill(settlements)
             return error
         } catch {
             var worse = error
-            worse.message += "; \(tick.settlements.count) answers could not be kept"
+            worse.message += "; \(settlements.count) answers could not be kept"
             return worse
         }
     }

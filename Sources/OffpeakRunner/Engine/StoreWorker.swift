@@ -30,6 +30,8 @@ struct QueueView: Sendable {
 final class StoreWorker: Sendable {
     enum Request: Sendable {
         case perform(PendingTick, at: Timestamp, day: Int)
+        /// The queue failed: put these where the next run finds them.
+        case keep([Settlement], after: StoreError)
         /// The engine is done.
         case stop
     }
@@ -38,15 +40,18 @@ final class StoreWorker: Sendable {
     private let stopped = DispatchSemaphore(value: 0)
 
     /// `queue` is used by this worker's thread only from here on, until `stop` returns.
-    init(queue: SQLiteQueue, reply: @escaping @Sendable (StoreReply) -> Void) {
+    init(
+        queue: SQLiteQueue, note: @escaping @Sendable (String) -> Void, reply: @escaping @Sendable (StoreReply) -> Void
+    ) {
         let requests = requests
         let stopped = stopped
-        let work = StoreWork(queue: queue)
+        let work = StoreWork(queue: queue, note: note)
         let thread = Thread {
             loop: while true {
                 for request in requests.take(within: nil) {
                     switch request {
                     case .perform(let tick, let now, let day): reply(work.perform(tick, at: now, day: day))
+                    case .keep(let settlements, let failure): reply(work.keep(settlements, after: failure))
                     case .stop: break loop
                     }
                 }
@@ -59,6 +64,10 @@ final class StoreWorker: Sendable {
     }
 
     func perform(_ tick: PendingTick, at now: Timestamp, day: Int) { requests.post(.perform(tick, at: now, day: day)) }
+
+    func keep(_ settlements: [Settlement], after failure: StoreError) {
+        requests.post(.keep(settlements, after: failure))
+    }
 
     func stop() {
         requests.post(.stop)

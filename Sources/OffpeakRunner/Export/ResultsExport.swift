@@ -25,6 +25,20 @@ package struct ResultsExport {
         package var reason: String
         /// Whoever read our output has left: nobody is waiting for the rest.
         package var isClosedPipe = false
+        /// The disk is full or failed; else the path is not one that can be written.
+        package var isMachines = false
+
+        init(_ path: String, error: Int32) {
+            self.path = path
+            reason = String(cString: strerror(error))
+            isClosedPipe = error == EPIPE
+            isMachines = [ENOSPC, EDQUOT, EIO].contains(error)
+        }
+
+        init(_ path: String, reason: String) {
+            self.path = path
+            self.reason = reason
+        }
     }
 
     private let answers: OutputFile
@@ -37,6 +51,9 @@ package struct ResultsExport {
     package init(to answers: Target, errors: Target?) throws(WriteFailure) {
         self.answers = try OutputFile(answers)
         self.errors = if let errors { try OutputFile(errors) } else { nil }
+        if let path = self.answers.path, path == self.errors?.path {
+            throw WriteFailure(path, reason: "answers and errors cannot go to the same file")
+        }
     }
 
     /// Writes everything; files appear under their names only when they are complete.
@@ -111,30 +128,57 @@ package struct ResultsExport {
     }
 }
 
-/// A file that is written under a temporary name beside its own, and renamed when complete; or stdout.
+/// A file that is written under a temporary name beside its own, and renamed when complete; or stdout. What is there and
+/// is no regular file (a pipe, a device) is written as it is: a rename would put a file in its place.
 private final class OutputFile {
     private let descriptor: Int32
-    private let path: String?
-    private let temporary: String
-    private var isFinished = false
+    /// Nil for stdout.
+    let path: String?
+    /// Nil when the file itself is written.
+    private let temporary: String?
+    private var isOpen = true
 
     init(_ target: ResultsExport.Target) throws(ResultsExport.WriteFailure) {
-        switch target {
-        case .stdout: (descriptor, path, temporary) = (1, nil, "")
-        case .file(let path):
-            self.path = path
-            temporary = "\(path).\(getpid()).part"
-            descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-            guard descriptor >= 0 else {
-                throw ResultsExport.WriteFailure(path: path, reason: String(cString: strerror(errno)))
-            }
+        guard case .file(let given) = target else {
+            (descriptor, path, temporary) = (1, nil, nil)
+            return
         }
+        var status = stat()
+        let exists = stat(given, &status) == 0
+        let kind = exists ? status.st_mode & S_IFMT : S_IFREG
+        if kind == S_IFDIR { throw ResultsExport.WriteFailure(given, reason: "it is a folder") }
+        let final = exists ? Self.resolved(given) : Self.absolute(given)
+        path = final
+        temporary = kind == S_IFREG ? "\(final).\(getpid()).part" : nil
+        if let temporary {
+            descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+            if descriptor >= 0, exists { fchmod(descriptor, status.st_mode & 0o777) }
+        } else {
+            descriptor = open(final, O_WRONLY | O_CLOEXEC)
+        }
+        guard descriptor >= 0 else { throw ResultsExport.WriteFailure(given, error: errno) }
     }
 
     deinit {
-        guard path != nil, !isFinished else { return }
+        guard path != nil, isOpen else { return }
         close(descriptor)
-        unlink(temporary)
+        if let temporary { unlink(temporary) }
+    }
+
+    /// A link stays a link, and its target gets the results.
+    private static func resolved(_ path: String) -> String {
+        guard let resolved = realpath(path, nil) else { return path }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
+    /// The path of a file that is not there, so that two spellings of it are seen to be one.
+    private static func absolute(_ path: String) -> String {
+        let slash = path.lastIndex(of: "/")
+        let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        let name = slash.map { path[path.index(after: $0)...] } ?? path[...]
+        let parent = resolved(folder)
+        return parent == "/" ? "/\(name)" : "\(parent)/\(name)"
     }
 
     func write(_ bytes: [UInt8]) throws(ResultsExport.WriteFailure) {
@@ -143,8 +187,7 @@ private final class OutputFile {
             let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + done, bytes.count - done) }
             if count < 0 {
                 if errno == EINTR { continue }
-                throw ResultsExport.WriteFailure(
-                    path: path ?? "stdout", reason: String(cString: strerror(errno)), isClosedPipe: errno == EPIPE)
+                throw ResultsExport.WriteFailure(path ?? "standard output", error: errno)
             }
             done += count
         }
@@ -152,9 +195,15 @@ private final class OutputFile {
 
     func finish() throws(ResultsExport.WriteFailure) {
         guard let path else { return }
-        guard fsync(descriptor) == 0, close(descriptor) == 0, rename(temporary, path) == 0 else {
-            throw ResultsExport.WriteFailure(path: path, reason: String(cString: strerror(errno)))
+        guard let temporary else {
+            isOpen = false
+            guard close(descriptor) == 0 else { throw ResultsExport.WriteFailure(path, error: errno) }
+            return
         }
-        isFinished = true
+        guard fsync(descriptor) == 0, rename(temporary, path) == 0 else {
+            throw ResultsExport.WriteFailure(path, error: errno)
+        }
+        isOpen = false
+        close(descriptor)
     }
 }

@@ -63,6 +63,7 @@ final class ChunkReader: Sendable {
                 splitter.finish { builder.add($0, full: full) }
                 break
             }
+            guard !builder.isForeign else { break }
             block.withUnsafeBytes { bytes in
                 splitter.feed(UnsafeRawBufferPointer(rebasing: bytes[..<count])) { builder.add($0, full: full) }
             }
@@ -81,11 +82,15 @@ struct LineDefaults: Sendable {
     var model: String?
     /// The classes that a line may name.
     var knownClasses: Set<String>
+    /// Whether a file that is no JSON Lines at all is not read further than its first line.
+    var endsAtForeign: Bool
 }
 
 /// Gathers accepted and rejected lines into chunks.
 struct ChunkBuilder {
     private let defaults: LineDefaults
+    /// The source is of another kind (compressed, UTF-16, one array): what follows is no line of anything.
+    private(set) var isForeign = false
     private var parser: RequestLineParser
     private var chunk = IntakeChunk()
     /// The raw bytes of the last line's model and class, to recognise the usual case that nothing changed.
@@ -101,6 +106,7 @@ struct ChunkBuilder {
 
     /// Adds a line; hands over the chunk when it is full.
     mutating func add(_ line: LineSplitter.Line, full: (IntakeChunk) -> Void) {
+        guard !isForeign else { return }
         do throws(LineError) {
             let request = try parser.parse(line)
             if let flow = flow(of: request, in: line.bytes) {
@@ -115,6 +121,7 @@ struct ChunkBuilder {
             }
         } catch {
             chunk.rejected.append(RejectedLine(line: error.line, reason: error.reason))
+            if line.number == 1, defaults.endsAtForeign { isForeign = FileStart.refusal(of: line.bytes) != nil }
         }
         if chunk.lines.count + chunk.rejected.count >= ChunkReader.linesPerChunk
             || chunk.buffer.count >= ChunkReader.bytesPerChunk

@@ -13,13 +13,15 @@ package struct SubmissionRequest: Sendable {
     package var model: String?
     package var priority: Int?
     package var deadline: Timestamp?
+    /// The deadline as it was asked for; empty for the class's.
+    package var deadlineText: String
     package var skipsBadLines: Bool
     /// The classes that a line may name.
     package var knownClasses: Set<String>
 
     package init(
         path: String, name: String, className: String, model: String?, priority: Int?, deadline: Timestamp?,
-        skipsBadLines: Bool, knownClasses: Set<String>
+        deadlineText: String, skipsBadLines: Bool, knownClasses: Set<String>
     ) {
         self.path = path
         self.name = name
@@ -27,6 +29,7 @@ package struct SubmissionRequest: Sendable {
         self.model = model
         self.priority = priority
         self.deadline = deadline
+        self.deadlineText = deadlineText
         self.skipsBadLines = skipsBadLines
         self.knownClasses = knownClasses
     }
@@ -67,7 +70,7 @@ package struct Submission {
     /// Runs to the end. `progress` hears how many lines are in. `tell` gets the result while the batch is not yet
     /// acknowledged: when it returns, the user has the batch's id; a kill before that makes a repeated submit find it.
     package func run(
-        progress: (Int) -> Void, tell: (SubmissionResult) -> Void
+        progress: (Int) -> Void, tell: (SubmissionResult) throws -> Void
     ) throws {
         let descriptor = try open()
         defer { if descriptor != 0 { close(descriptor) } }
@@ -86,27 +89,36 @@ package struct Submission {
         }
         if result.rejectedCount > 0 && !request.skipsBadLines {
             try intake.abandon()
-            return tell(result)
+            return try tell(result)
         }
         if stored == 0 && intake.beginning != .adopted && !result.wasResumed {
             try intake.abandon()
-            guard result.rejectedCount == 0 else { return tell(result) }
+            guard result.rejectedCount == 0 else { return try tell(result) }
             throw SourceFailure(path: request.path, reason: "it has no lines")
         }
         try seal(intake, &result)
-        tell(result)
+        try tell(result)
         if result.batch != nil { try intake.acknowledge() }
     }
 
     /// What else makes a repeated submit the same one.
     private var options: String {
         "class=\(request.className);model=\(request.model ?? "");skip=\(request.skipsBadLines);name=\(request.name)"
+            + (request.deadlineText.isEmpty ? "" : ";deadline=\(request.deadlineText)")
     }
 
     private func open() throws(SourceFailure) -> Int32 {
         if request.path == "-" { return 0 }
         let descriptor = Glibc.open(request.path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw SourceFailure(path: request.path, reason: String(cString: strerror(errno))) }
+        guard descriptor >= 0 else {
+            let reason =
+                switch errno {
+                case ENOENT: "there is no such file"
+                case EACCES: "you may not read it"
+                default: String(cString: strerror(errno))
+                }
+            throw SourceFailure(path: request.path, reason: reason)
+        }
         var status = stat()
         if fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
             close(descriptor)
@@ -123,7 +135,8 @@ package struct Submission {
         let reader = ChunkReader(
             descriptor: descriptor, offset: intake.committedOffset, line: intake.committedLines,
             defaults: LineDefaults(
-                className: request.className, model: request.model, knownClasses: request.knownClasses))
+                className: request.className, model: request.model, knownClasses: request.knownClasses,
+                endsAtForeign: !request.skipsBadLines))
         var waiting: [ChunkReader.Item] = []
         var failure: (any Error)?
         loop: while true {
@@ -162,7 +175,10 @@ package struct Submission {
             result.accepted = jobs
             add(dropped, count: droppedCount, to: &result)
             // Lines that an earlier, killed submit of the same file left out belong to the report, too.
-            if result.wasResumed { result.rejected = try intake.rejectedLines(limit: Self.reportLimit) }
+            if result.wasResumed {
+                result.rejected = try intake.rejectedLines(limit: Self.reportLimit)
+                result.rejectedCount = try intake.rejectedCount()
+            }
         case .duplicates(let duplicates, let count):
             add(duplicates, count: count, to: &result)
             try intake.abandon()

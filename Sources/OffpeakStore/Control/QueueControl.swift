@@ -18,6 +18,13 @@ package final class QueueControl {
         static let pauseBatch: StaticString = "UPDATE batch SET paused = ?2 WHERE id = ?1"
         static let pause: StaticString = "INSERT INTO pause (kind, name) VALUES (?, ?) ON CONFLICT DO NOTHING"
         static let resume: StaticString = "DELETE FROM pause WHERE kind = ? AND name = ?"
+        /// What a runner noted of a pause has no end of its own.
+        static let unholdBatch: StaticString =
+            "UPDATE flow SET held_reason = NULL WHERE batch = ? AND held_reason IS NOT NULL AND held_until IS NULL"
+        static let unholdClass: StaticString =
+            "UPDATE flow SET held_reason = NULL WHERE class = ? AND held_reason IS NOT NULL AND held_until IS NULL"
+        static let unholdAll: StaticString =
+            "UPDATE flow SET held_reason = NULL WHERE held_reason IS NOT NULL AND held_until IS NULL"
         static let retryable: StaticString = """
             SELECT job.id, job.flow, job.state FROM job LEFT JOIN failure ON failure.job = job.id
             WHERE job.id > ?1 AND job.id <= ?2 AND ((?3 AND job.state = 5) OR (?4 AND job.state = 3))
@@ -50,6 +57,7 @@ package final class QueueControl {
     /// No attempt of the target begins any more; what is in flight goes on.
     package func pause(_ target: PauseTarget) throws(StoreError) { try setPaused(true, target) }
 
+    /// The target goes on. What a run noted of the pause is forgotten at once; a run notes again what still holds.
     package func resume(_ target: PauseTarget) throws(StoreError) { try setPaused(false, target) }
 
     private func setPaused(_ paused: Bool, _ target: PauseTarget) throws(StoreError) {
@@ -59,8 +67,13 @@ package final class QueueControl {
                 guard try connection.run(SQL.pauseBatch, batch, paused ? 1 : 0) == 1 else {
                     throw try wrongState(batch)
                 }
-            case .workloadClass(let name): try connection.run(paused ? SQL.pause : SQL.resume, 0, name)
-            case .key(let name): try connection.run(paused ? SQL.pause : SQL.resume, 1, name)
+                if !paused { try connection.run(SQL.unholdBatch, batch) }
+            case .workloadClass(let name):
+                try connection.run(paused ? SQL.pause : SQL.resume, 0, name)
+                if !paused { try connection.run(SQL.unholdClass, name) }
+            case .key(let name):
+                try connection.run(paused ? SQL.pause : SQL.resume, 1, name)
+                if !paused { try connection.run(SQL.unholdAll) }
             }
         }
     }

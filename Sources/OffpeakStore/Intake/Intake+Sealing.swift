@@ -4,7 +4,9 @@ private enum SQL {
     static let page: StaticString =
         "SELECT id, custom_id, line, flow FROM job WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
     static let one: StaticString = "SELECT custom_id, line FROM job WHERE id = ?"
-    static let count: StaticString = "SELECT total(ready) FROM flow WHERE batch = ?"
+    static let count: StaticString = """
+        SELECT total(ready + in_flight + succeeded + parked + scheduled + failed + cancelled) FROM flow WHERE batch = ?
+        """
     static let deleteJob: StaticString = "DELETE FROM job WHERE id = ?"
     static let deletePayload: StaticString = "DELETE FROM payload WHERE job = ?"
     static let reject: StaticString =

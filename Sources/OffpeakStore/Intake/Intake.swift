@@ -28,7 +28,7 @@ package final class Intake {
             SELECT id, state, committed_offset, committed_lines, last_number FROM batch
             WHERE state IN (0, 1) AND acknowledged = 0 AND source_path = ? AND source_size = ? AND source_mtime_ns = ?
                 AND source_inode = ? AND source_device = ? AND source_head_hash = ? AND options = ? AND class = ?
-                AND name = ? AND priority IS ? AND deadline IS ?
+                AND name = ? AND priority IS ?
             ORDER BY id DESC LIMIT 1
             """
         static let insert: StaticString = """
@@ -46,6 +46,7 @@ package final class Intake {
             UPDATE batch SET committed_offset = ?2, committed_lines = ?3, last_number = ?4 WHERE id = ?1 AND state = 0
             """
         static let rejections: StaticString = "SELECT line, reason FROM rejection WHERE batch = ? ORDER BY line LIMIT ?"
+        static let countRejections: StaticString = "SELECT count(*) FROM rejection WHERE batch = ?"
         static let acknowledge: StaticString = "UPDATE batch SET acknowledged = 1 WHERE id = ?"
     }
 
@@ -86,7 +87,7 @@ package final class Intake {
         guard let source = request.source else { return nil }
         return try writer.connection.first(
             SQL.find, source.path, source.size, source.modified, source.inode, source.device, source.headHash,
-            request.options, request.className, request.name, request.priority, request.deadline
+            request.options, request.className, request.name, request.priority
         ) { row in
             Intake(
                 writer: writer, batch: row.int64(0), beginning: row.int(1) == 0 ? .resumed : .adopted,
@@ -159,6 +160,11 @@ package final class Intake {
             lines.append(RejectedLine(line: row.int(0), reason: row.string(1)))
         }
         return lines
+    }
+
+    /// How many lines were left out so far, over all submits of this batch.
+    package func rejectedCount() throws(StoreError) -> Int {
+        try writer.connection.first(SQL.countRejections, batch) { row in row.int(0) } ?? 0
     }
 
     /// Notes that the user has been told the batch's id: from now on the same source makes a new batch.

@@ -56,6 +56,7 @@ package struct IntakeRequest: Sendable, Equatable {
     package var created: Timestamp
     /// Nil: the class's.
     package var priority: Int?
+    /// Not compared when a batch is resumed: it may count from the moment of the submit. `options` says how it was asked for.
     package var deadline: Timestamp?
     /// Nil for a stream that cannot be read a second time; such a batch is never resumed.
     package var source: SourceIdentity?

@@ -30,7 +30,14 @@ enum Migrator {
 
     /// Tells an empty file from a queue; throws `notAQueue` for anything else and `newerSchema` for a later one.
     static func identity(of connection: Connection) throws(StoreError) -> Identity {
-        let application = try connection.integer(SQL.applicationID)
+        let application: Int
+        do throws(StoreError) {
+            application = try connection.integer(SQL.applicationID)
+        } catch {
+            guard error.reason == .notAQueue else { throw error }
+            // SQLite's own words do not say which file.
+            throw StoreError(.notAQueue, message: "\(connection.path) is not an offpeak queue")
+        }
         let version = try connection.integer(SQL.version)
         if application == 0, version == 0, try connection.integer(SQL.tables) == 0 { return .empty }
         guard application == applicationID else {

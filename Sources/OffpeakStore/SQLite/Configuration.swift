@@ -31,7 +31,6 @@ extension Connection {
 
     /// Sets what every connection needs, and asserts each setting by reading it back.
     func configure(for role: ConnectionRole) throws(StoreError) {
-        sqlite3_busy_timeout(handle, 1_000)
         try turn(SQLITE_DBCONFIG_DEFENSIVE, on: true)
         try turn(SQLITE_DBCONFIG_TRUSTED_SCHEMA, on: false)
         try turn(SQLITE_DBCONFIG_DQS_DML, on: false)

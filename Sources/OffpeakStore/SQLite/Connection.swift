@@ -29,6 +29,8 @@ final class Connection {
         }
         handle = opened
         self.path = path
+        // From the first read on: whoever opens or closes a queue beside us may hold it for a moment.
+        sqlite3_busy_timeout(handle, Self.patience)
         frames = .allocate(capacity: 1)
         frames.initialize(to: 0)
     }
@@ -39,6 +41,10 @@ final class Connection {
     }
 
     private var isOpen = true
+
+    /// How long a statement waits for another connection, in milliseconds. Writers wait for our own lock instead, so this
+    /// is only met where SQLite itself recovers or ends a log.
+    static let patience: Int32 = 5_000
 
     /// Ends the connection; it must not be used afterwards. Doing it twice is harmless.
     func close() {

@@ -113,7 +113,7 @@ final class Writer {
         checkpoints += 1
         // Wait only shortly for readers: everybody who wants to write waits with us.
         sqlite3_busy_timeout(connection.handle, 100)
-        defer { sqlite3_busy_timeout(connection.handle, 1_000) }
+        defer { sqlite3_busy_timeout(connection.handle, Connection.patience) }
         let result = sqlite3_wal_checkpoint_v2(connection.handle, nil, mode, nil, nil)
         if result == SQLITE_OK { connection.walFrames = 0 }
         // BUSY is a reader. Any other failure leaves the WAL as it was: the next commit reports a sick disk.

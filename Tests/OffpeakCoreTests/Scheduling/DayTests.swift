@@ -68,6 +68,29 @@ import Testing
         #expect(bench.dayUse["k"]!.requests == 10)
     }
 
+    @Test func `what yesterday's requests give back does not add to today`() {
+        for isRefused in [true, false] {
+            var bench = Bench(
+                keys: [key("k", limits: Limits(rpd: 10, tpd: 1_000, concurrent: 5))],
+                classes: [policy("x", .strict, only: ["k"])])
+            bench.handle(.dayStarted(used: [:], ends: second(60)))
+            bench.answer = { start in
+                let isOld = start.started < second(60)
+                let report = isOld && isRefused ? failed(failure(.rateLimited, retryAfter: .zero)) : answered()
+                return .init(after: .seconds(isOld ? 70 : 1), report: report)
+            }
+            // Blind, each of the first five reserves 120 tokens, and uses 15 at most.
+            bench.submit(100, to: 1, class: "x")
+            bench.tell()
+            bench.run(until: second(60))
+            #expect(bench.starts.count == 5)
+            bench.handle(.dayStarted(used: [:], ends: second(86_460)))
+            bench.run(for: .hours(20))
+            let today = bench.starts.filter { $0.started >= second(60) }.count
+            #expect(today == 10, "refused: \(isRefused)")
+        }
+    }
+
     @Test func `a provider that reserves is reserved as it reserves, and nothing is given back`() {
         var bench = Bench(
             keys: [key("k", limits: Limits(tpm: 1_000, concurrent: 50), counting: .reserved)], classes: [policy("x")])

@@ -1,0 +1,125 @@
+import Foundation
+import Glibc
+import Testing
+
+/// Pausing, cancelling, retrying: what a person does to a queue.
+@Suite(.turns) struct ControlTests {
+    private static let slow = #"{ latency: "100ms", keys: { "test-key-one": {}, "test-key-two": {} } }"#
+
+    /// What is paused, and what `status` says of it.
+    static let pauses: [(arguments: [String], done: String, reason: String)] = [
+        (["b1"], "b1", "the batch is paused"),
+        (["--class", "nightly"], "class nightly", "class nightly is paused"),
+        (["--key", "one"], "key one", "key one: it is paused"),
+    ]
+
+    @Test(arguments: pauses)
+    func `a pause during a run holds the work back until it is resumed`(
+        arguments: [String], done: String, reason: String
+    ) async throws {
+        let (place, provider) = try await Workplace.rehearsed(Self.slow)
+        try await place.submit(400)
+        let run = try place.start("run")
+        try await provider.until("answers") { $0["answers"].int >= 8 }
+        let paused = try await place.run(["pause"] + arguments)
+        #expect(paused.err == "\(done) paused\n" && paused.out == "" && paused.status == 0)
+        try await place.until("nothing is in flight, and the reason is known") {
+            $0["jobs"]["in_flight"].int == 0 && $0["waiting_for"].list.contains { $0["reason"].text == reason }
+        }
+        let batch = try await place.status()
+        let sent = try await provider.ledger()["requests"].int
+        #expect(batch["jobs"]["succeeded"].int == sent && batch["jobs"]["waiting"].int == 400 - sent)
+        #expect(batch["state"].text == (arguments == ["b1"] ? "paused" : "open"))
+        #expect(batch["next_due"].isNull)
+        let keys = try await place.run("keys", "--json").document()["keys"]
+        #expect(keys[0]["health"].text == (arguments.contains("--key") ? "paused" : "ok"))
+        #expect(keys[0]["used"]["requests_today"].int == sent, "what was offered and not sent counts nowhere")
+        let resumed = try await place.run(["resume"] + arguments + ["--json"])
+        #expect(try resumed.document()["resumed"].text == done)
+        #expect(try await place.status()["waiting_for"].list.isEmpty, "the pause is forgotten at once")
+        #expect(await run.wait() == 0)
+        #expect(try await provider.ledger()["requests"].int == 400)
+    }
+
+    @Test func `paused work makes --no-wait end with 4`() async throws {
+        let (place, _) = try await Workplace.rehearsed()
+        try await place.submit(3)
+        try await place.ok("pause", "b1")
+        let outcome = try await place.run("run", "--no-wait")
+        #expect(outcome.status == 4 && outcome.err.hasPrefix("0 jobs succeeded, 0 failed, 0 parked, 3 still waiting\n"))
+        try await place.ok("resume", "b1")
+        try await place.ok("run")
+    }
+
+    @Test func `cancelling during a run ends what has not begun, and what is in flight finishes`() async throws {
+        let (place, provider) = try await Workplace.rehearsed(Self.slow)
+        try await place.submit(200)
+        let run = try place.start("run")
+        try await provider.until("answers") { $0["answers"].int >= 8 }
+        let cancelled = try await place.run("cancel", "b1", "--json").document()
+        #expect(cancelled["batch"].text == "b1")
+        #expect(await run.wait() == 0)
+        let ledger = try await provider.ledger()
+        let batch = try await place.status()
+        #expect(batch["state"].text == "cancelled")
+        #expect(batch["jobs"]["succeeded"].int == ledger["answers"].int)
+        #expect(batch["jobs"]["cancelled"].int == cancelled["cancelled"].int)
+        #expect(batch["jobs"]["succeeded"].int + batch["jobs"]["cancelled"].int == 200)
+        #expect(ledger["requests"].int == ledger["answers"].int)
+        let results = try Document.lines(try await place.ok("results", "b1"))
+        #expect(results.count == 200)
+        #expect(
+            results.count { !$0["error"].isNull && $0["error"]["code"].text == "batch_cancelled" }
+                == cancelled["cancelled"].int)
+        for call in [["retry", "b1"]] {
+            let outcome = try await place.run(call)
+            #expect(outcome.err == "error: batch b1 is cancelled\n" && outcome.status == 1, "\(outcome)")
+        }
+        #expect(try await place.run("cancel", "b1").err == "b1: 0 jobs cancelled\n", "cancelling twice is no mistake")
+    }
+
+    @Test func `retry gives the chosen jobs a new start`() async throws {
+        // The key is revoked after four requests; two of those are refused as wrong.
+        let (place, provider) = try await Workplace.rehearsed(
+            """
+            { latency: "5ms", keys: { "test-key-one": {}, "test-key-two": {} }, faults: [
+              { what: "bad-request", key: "test-key-one", at: [2, 4] },
+              { what: "revoked", key: "test-key-one", after_requests: 4 },
+            ] }
+            """, limits: "concurrent: 1", classes: #""nightly": { posture: "strict", keys: { only: ["one"] } }"#)
+        try await place.submit(7)
+        #expect(try await place.run("run").status == 3)
+        var jobs = try await place.status()["jobs"]
+        #expect(jobs["succeeded"].int == 2 && jobs["failed"].int == 2 && jobs["parked"].int == 3)
+        #expect(try await place.run("keys", "--json").document()["keys"][0]["health"].text == "rejected")
+        #expect(try await place.ok("status", "b1").contains("3 jobs waiting for a person: `offpeak retry b1 --parked`"))
+        #expect(
+            try await place.run("retry", "b1", "--unknown").err == "b1: 0 jobs will be tried again by `offpeak run`\n")
+        let failed = try await place.run("retry", "b1", "--failed", "--json").document()
+        #expect(failed["batch"].text == "b1" && failed["retried"].int == 2)
+        jobs = try await place.status()["jobs"]
+        #expect(jobs["failed"].int == 0 && jobs["waiting"].int == 2 && jobs["parked"].int == 3)
+        #expect(
+            try await place.run("retry", "b1", "--parked").err == "b1: 3 jobs will be tried again by `offpeak run`\n")
+        #expect(try await place.status()["jobs"]["waiting"].int == 5)
+        let run = try await place.run(["run"], with: ["TEST_KEY_ONE": "test-key-two"])
+        #expect(run.status == 0, "\(run)")
+        #expect(try await place.answered().count == 7)
+        #expect(try await provider.ledger()["answers"].int == 7)
+        #expect(try await place.run("retry", "b1").err == "b1: 0 jobs will be tried again by `offpeak run`\n")
+    }
+
+    @Test func `a batch is named by its id, its number or its name`() async throws {
+        let place = try Workplace()
+        try place.configure(nil)
+        try await place.submit(1)
+        try await place.submit(1, as: "other.jsonl")
+        let document = try await place.ok("status", "b2", "--json")
+        #expect(try await place.ok("status", "2", "--json") == document)
+        #expect(try await place.ok("status", "other.jsonl", "--json") == document)
+        try await place.submit(1, as: "other.jsonl")
+        let twice = try await place.run("status", "other.jsonl")
+        #expect(twice.err == "error: several batches are named \"other.jsonl\": b2, b3\nhint: use an id\n")
+        #expect(twice.status == 1)
+    }
+}

@@ -1,0 +1,155 @@
+import Foundation
+import Glibc
+import Testing
+
+/// Kill -9 at any moment: nothing is lost, nothing is recorded twice, and every repeat is accounted for.
+///
+/// `OFFPEAK_KILLS` and `OFFPEAK_KILL_JOBS` make it longer: 50 and 2000 take some minutes.
+@Suite(.turns) struct KillTests {
+    private static func number(_ name: String, _ standard: Int) -> Int {
+        ProcessInfo.processInfo.environment[name].flatMap { Int($0) } ?? standard
+    }
+
+    @Test func `a run that is killed again and again ends with one result for every line`() async throws {
+        let kills = Self.number("OFFPEAK_KILLS", 12)
+        let jobs = Self.number("OFFPEAK_KILL_JOBS", 600)
+        let seed = UInt64(Self.number("OFFPEAK_KILL_SEED", Int(getpid())))
+        print("kills: OFFPEAK_KILLS=\(kills) OFFPEAK_KILL_JOBS=\(jobs) OFFPEAK_KILL_SEED=\(seed)")
+        var random = Lottery(state: seed)
+        let (place, provider) = try await Workplace.rehearsed(
+            #"{ seed: 5, latency: { min: "20ms", max: "120ms" }, keys: { "test-key-one": {} } }"#,
+            limits: "concurrent: 32")
+        try await place.submit(jobs)
+        var killed = 0
+        var inFlight = 0
+        while killed < kills {
+            let answered = try await provider.ledger()["answers"].int
+            if answered >= jobs - 64 { break }
+            let run = try place.start("--quiet", "run")
+            // Early kills meet the start and recovery, later ones the middle of the work.
+            let share = max(4, (jobs - answered) / max(1, kills - killed))
+            let goal = answered + random.below(share + 1)
+            await provider.kill(run, atAnswers: goal)
+            #expect(await run.wait() == 137)
+            killed += 1
+            let open = try await place.status()["jobs"]["in_flight"].int
+            #expect(open <= 32, "the queue knows at most what may be in flight")
+            inFlight += open
+        }
+        #expect(killed >= kills / 2, "most of the kills happened before the work was over: \(killed) of \(kills)")
+        let last = try await place.run(["run"], limit: .seconds(180))
+        #expect(last.status == 0, "\(last)")
+
+        #expect(try await place.answered() == (1...jobs).map { "p-\($0)" }, "every line once, in order")
+        let ledger = try await provider.ledger()
+        let repeats = ledger["requests_repeated"]["extra"].int
+        #expect(ledger["requests"].int == jobs + repeats)
+        print("kills: \(killed), in flight then: \(inFlight), sent again: \(repeats)")
+
+        // Each attempt that was cut off is listed as unknown, and its job was answered by a later one.
+        let totals = try await place.run("keys", "--json").document()["keys"][0]["used"]
+        let unknown = totals["unknown"].int
+        #expect(repeats <= unknown, "\(repeats) requests came again, and \(unknown) are listed as unknown")
+        // A run that is killed before it has looked at what the one before left shows the same requests once more.
+        #expect(unknown <= inFlight && unknown >= inFlight / 2)
+        #expect(totals["succeeded"].int == jobs)
+        #expect(totals["attempts"].int == jobs + unknown)
+        let database = try Child(
+            "sqlite3",
+            [
+                "-readonly", "offpeak.db",
+                "SELECT custom_id FROM job WHERE id IN (SELECT job FROM attempt WHERE outcome = 3) ORDER BY random() LIMIT 60",
+            ], in: place.path, environment: ["PATH": "/usr/bin:/bin"])
+        #expect(await database.wait() == 0)
+        let cut = await database.out.whole().split(separator: "\n").map(String.init)
+        #expect(!cut.isEmpty == (inFlight > 0))
+        for id in cut {
+            let outcomes = try await place.run("explain", "b1", id, "--json").document()["attempts"].list.map {
+                $0["outcome"].text
+            }
+            #expect(outcomes.last == "succeeded" && outcomes.count > 1, "\(id): \(outcomes)")
+            #expect(outcomes.dropLast().allSatisfy { $0 == "unknown" }, "\(id): \(outcomes)")
+        }
+    }
+
+    @Test func `in a governance class what was in flight waits for a person`() async throws {
+        let (place, provider) = try await Workplace.rehearsed(
+            #"{ latency: "10s", keys: { "test-key-one": {} } }"#,
+            classes: #""careful": { posture: "governance", keys: { only: ["one"] } }"#)
+        try await place.submit(3, class: "careful")
+        let run = try place.start("run")
+        try await provider.until("requests") { $0["in_flight"].int == 3 }
+        run.signal(SIGKILL)
+        #expect(await run.wait() == 137)
+        let next = try await place.run("run")
+        #expect(
+            next.err.hasPrefix(
+                "an earlier run ended with 3 requests in flight: their outcome is unknown; they are parked\n"),
+            "\(next)")
+        #expect(next.status == 3)
+        #expect(try await place.status()["jobs"]["parked"].int == 3)
+        #expect(try await provider.ledger()["requests"].int == 3)
+        #expect(
+            try await place.run("retry", "b1", "--unknown").err == "b1: 3 jobs will be tried again by `offpeak run`\n")
+    }
+
+    @Test(arguments: ["", "12h"])
+    func `a submit that is killed again and again ends with one batch of exactly its lines`(deadline: String)
+        async throws
+    {
+        let place = try Workplace()
+        try place.configure(nil)
+        let count = 120_000
+        try place.write(Workplace.prompts(count, padding: 60), to: "in.jsonl")
+        let call = ["submit", "in.jsonl", "--model", "m"] + (deadline.isEmpty ? [] : ["--deadline", deadline])
+        var interrupted = 0
+        for goal in [1, 30_000, 60_000, 90_000] {
+            let submit = try place.start(call)
+            try await eventually("\(goal) lines are in") {
+                guard submit.isRunning else { return true }
+                let outcome = try await place.run("status", "--json")
+                guard outcome.status == 0 else { return false }
+                let batches = try outcome.document()["batches"].list
+                return batches.contains { $0["jobs"]["total"].int >= goal }
+            }
+            submit.signal(SIGKILL)
+            if await submit.wait() == 137 { interrupted += 1 }
+        }
+        #expect(interrupted >= 2, "the kills met the submit in its middle")
+        let half = try await place.run("status", "--json").document()["batches"]
+        #expect(half.list.count == 1)
+        if half[0]["state"].text == "submitting" {
+            #expect(half[0]["waiting_for"][0]["reason"].text.hasPrefix("its submit is not complete"))
+            let early = try await place.run("run")
+            #expect(
+                early.status == 0 && early.err.hasPrefix("0 jobs succeeded"),
+                "what is not accepted is not sent: \(early)")
+        }
+        let last = try await place.run(call)
+        #expect(last.out == "b1\n" && last.status == 0, "\(last)")
+        #expect(last.err == "120000 jobs queued as b1 (an interrupted submit was completed)\n")
+        let batches = try await place.run("status", "--json").document()["batches"]
+        #expect(batches.list.count == 1 && batches[0]["jobs"]["total"].int == count)
+        #expect(batches[0]["state"].text == "open" && batches[0]["deadline"].isNull == deadline.isEmpty)
+        for n in [1, 59_999, count] {
+            let job = try await place.run("explain", "b1", "p-\(n)", "--json").document()["job"]
+            #expect(job["line"].int == n)
+        }
+        // Acknowledged: the same file is a new batch from now on.
+        #expect(try await place.run(call).out == "b2\n")
+    }
+}
+
+/// Chance that a seed repeats.
+struct Lottery {
+    var state: UInt64
+
+    /// A number from 0 up to, and without, a limit.
+    mutating func below(_ limit: Int) -> Int {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
+        return Int((z ^ z >> 31) % UInt64(limit))
+    }
+}

@@ -1,0 +1,177 @@
+import Foundation
+import OffpeakCore
+import OffpeakProviders
+import Testing
+
+@testable import OffpeakConfiguration
+
+@Suite struct `A valid configuration` {
+    /// Every field of the contract at once.
+    static let everything = """
+        {
+          timezone: "Europe/Berlin",
+          providers: {
+            "local": { kind: "openai", base_url: "http://127.0.0.1:8000/v1/" },
+            "lan": { base_url: "http://gpu.example/v1", insecure: true, limit_model: "slices", token_counting: "reserved" },
+          },
+          pools: { "openai-org": { rpm: 500, tpm: 200000 } },
+          keys: {
+            "openai-main": {
+              provider: "openai", secret: { env: "OPENAI_API_KEY" }, billing: "provider", pool: "openai-org",
+              models: ["gpt-5-mini"], lanes: ["sync", "flex", "batch"],
+              limits: { rpm: 500, tpm: 200000, rpd: 10000, tpd: 2000000, concurrent: 64 },
+              quota: { usd: 40, requests: 50000, per: "day" }, credit: { usd: 300, expires: "2027-01-31" },
+              provisioned: { tpm: 50000 }, prices: { "*": { discount: 0.2 } }, tags: ["eu", "zdr", "approved"], enabled: true,
+            },
+            "router-own": {
+              provider: "openrouter", secret: { command: ["pass", "show", "router"], refresh: "50m" }, billing: "router-byok",
+              fee: { percent: 5, allowance_usd: 25000, per: "month" },
+            },
+            "router-shared": { provider: "openrouter", secret: { file: "router.secret" }, billing: "platform" },
+            "lan": { provider: "lan", secret: "none", models: { "fast": "llama-3" }, enabled: false },
+          },
+          classes: {
+            "nightly": {
+              posture: "cost", keys: { order: ["router-own", "openai-main"], only: [], exclude: [] }, require_tags: [],
+              shared: "spill", models: { "gpt-5-mini": ["gpt-5-mini", "claude-haiku-4-5"] }, lanes: ["batch", "sync"],
+              objective: "cost", deadline: "12h",
+              window: { open: "22:00", close: "24:00", days: ["mon", "sun"] },
+              budget: { usd: 20, per: "day", then: "park" }, weight: 2, priority: -3, attempts: 7,
+              backoff: { base: "500ms", cap: "90s" }, timeout: "2m",
+              on: { rate_limited: ["next-key", "defer"], unknown_outcome: ["park"] }, dedupe: true,
+            },
+            "sensitive": { posture: "strict", require_tags: ["eu", "zdr"] },
+          },
+          prices: "prices.json",
+        }
+        """
+
+    private static func read() throws -> Configuration {
+        try Configuration.parse(everything, path: "/nowhere/c.json5").get()
+    }
+
+    @Test func `has the contract's fields as values`() throws {
+        let read = try Self.read()
+        #expect(read.timeZoneName == "Europe/Berlin" && read.timeZone.identifier == "Europe/Berlin")
+        #expect(read.pools == [PoolDescriptor(name: "openai-org", limits: Limits(rpm: 500, tpm: 200_000))])
+        #expect(read.keys.map(\.name) == ["openai-main", "router-own", "router-shared", "lan"])
+        #expect(
+            read.keys[0]
+                == KeyDescriptor(
+                    name: "openai-main", provider: "openai", pool: "openai-org",
+                    models: .only(["gpt-5-mini": "gpt-5-mini"]),
+                    limits: Limits(rpm: 500, tpm: 200_000, rpd: 10_000, tpd: 2_000_000, concurrent: 64),
+                    tags: ["eu", "zdr", "approved"], tokenCounting: .reserved))
+        #expect(read.keys[1].billing == .routerBYOK && read.keys[2].billing == .platform)
+        #expect(
+            read.keys[3]
+                == KeyDescriptor(
+                    name: "lan", provider: "lan", models: .only(["fast": "llama-3"]), enabled: false,
+                    limitModel: .slices,
+                    tokenCounting: .reserved))
+        #expect(read.provider(of: read.keys[3]).baseURL == "http://gpu.example/v1")
+        #expect(read.providers.first { $0.name == "local" }?.baseURL == "http://127.0.0.1:8000/v1")
+        #expect(read.secretSource(of: "openai-main") == .environment("OPENAI_API_KEY"))
+        #expect(read.secretSource(of: "router-own") == .command(["pass", "show", "router"], refresh: .minutes(50)))
+        // A relative path starts at the configuration's folder.
+        #expect(read.secretSource(of: "router-shared") == .file("/nowhere/router.secret"))
+        #expect(read.secretSource(of: "lan") == .none)
+        #expect(read.classes.map(\.name) == ["nightly", "sensitive", "default"])
+    }
+
+    @Test func `has classes that are their posture with what they say laid over it`() throws {
+        let nightly = try #require(try Self.read().policy(of: "nightly"))
+        #expect(nightly.posture == .cost && nightly.keyOrder == ["router-own", "openai-main"] && nightly.keyOnly == [])
+        #expect(nightly.models == ["gpt-5-mini": ["gpt-5-mini", "claude-haiku-4-5"]])
+        #expect(nightly.deadline == .hours(12) && nightly.timeout == .minutes(2))
+        #expect(nightly.window == WindowRule(open: 1_320, close: 0, days: [1, 7]))
+        #expect(nightly.weight == 2 && nightly.priority == -3 && nightly.attempts == 7)
+        #expect(nightly.backoffBase == .milliseconds(500) && nightly.backoffCap == .seconds(90))
+        var ladders = Posture.cost.ladders
+        ladders[.rateLimited] = [.nextKey, .defer]
+        ladders[.unknownOutcome] = [.park]
+        #expect(nightly.ladders == ladders)
+        let sensitive = try #require(try Self.read().policy(of: "sensitive"))
+        #expect(
+            sensitive.isClosed && sensitive.requireTags == ["eu", "zdr"] && sensitive.ladders == Posture.strict.ladders)
+    }
+
+    @Test func `names each class's keys in its order`() throws {
+        let read = try Self.read()
+        func names(_ name: String) throws -> [String] {
+            read.keys(for: try #require(read.policy(of: name))).map(\.name)
+        }
+        #expect(try names("nightly") == ["router-own", "openai-main", "lan"])
+        #expect(try names("sensitive") == ["openai-main"])
+        #expect(try names("default") == ["openai-main", "router-own", "lan"])
+    }
+
+    @Test(arguments: [
+        "http://localhost:8000/v1", "http://127.0.0.1/v1", "http://127.1.2.3:1/v1", "http://[::1]:8000/v1",
+        "http://api.localhost/v1",
+        "https://h.example", "HTTPS://h.example/v1/", "https://[2001:db8::1]/v1",
+        "http://h.example/v1\", insecure: true, ca_file: \"/dev/null",
+    ])
+    func `has addresses that are safe or said to be`(_ url: String) {
+        #expect(problems(configuration(top: "providers: { p: { base_url: \"\(url)\" } },")) == [])
+    }
+
+    @Test(arguments: ["UTC", "GMT", "CET", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Etc/UTC"])
+    func `has a time zone of the zone database`(_ name: String) throws {
+        #expect(
+            try Configuration.parse(configuration(top: "timezone: \"\(name)\","), path: "c").get().timeZoneName == name)
+    }
+
+    @Test func `fills one half of a backoff so that base and cap fit`() throws {
+        for (text, base, cap) in [
+            ("base: \"10m\"", Interval.minutes(10), Interval.minutes(10)),
+            ("cap: \"200ms\"", .milliseconds(200), .milliseconds(200)),
+            ("base: \"2s\"", .seconds(2), .minutes(2)), ("cap: \"1h\"", .seconds(1), .hours(1)),
+        ] {
+            let read = try Configuration.parse(configuration(class: "backoff: { \(text) },"), path: "c").get()
+            let policy = try #require(read.policy(of: "x"))
+            #expect(policy.backoffBase == base && policy.backoffCap == cap, "\(text)")
+        }
+    }
+}
+
+@Suite struct `The report of check` {
+    private static func report(_ text: String, environment: [String: String] = [:]) -> CheckReport {
+        CheckReport(Configuration.parse(text, path: "c.json5"), environment: environment)
+    }
+
+    @Test func `finds secrets that are not there, with the lines of their keys`() {
+        let text = """
+            { keys: {
+              a: { provider: "openai", secret: { env: "KEY_A" } },
+              b: { provider: "openai", secret: { file: "/nowhere/secret" } },
+              off: { provider: "openai", secret: { env: "KEY_OFF" }, enabled: false },
+            } }
+            """
+        let report = Self.report(text)
+        #expect(!report.isOK)
+        #expect(
+            report.problems.map(\.description) == [
+                "line 2: keys.a.secret: variable KEY_A is not set (export KEY_A, or change the key's secret)",
+                "line 3: keys.b.secret: file /nowhere/secret cannot be read (does it exist, and may this user read it?)",
+            ])
+        // A key that serves nothing may lack its secret.
+        #expect(report.notices.map(\.path) == ["keys.off.secret"])
+        #expect(report.classes.map(\.name) == ["default"])
+    }
+
+    @Test func `is well when every secret is there, and never shows one`() {
+        let report = Self.report(configuration(), environment: ["A": "test-secret-1"])
+        #expect(report.isOK && report.problems.isEmpty && report.notices.isEmpty)
+        #expect(report.classes.map(\.name) == ["x", "default"])
+        #expect(!"\(report)".contains("test-secret-1"))
+        let bad = Self.report(configuration(), environment: ["A": "test secret 1"])
+        #expect(bad.problems.count == 1 && !"\(bad)".contains("test secret 1"))
+    }
+
+    @Test func `of a file that cannot be read has its problems and no classes`() {
+        let report = Self.report("{ keys: 3 }")
+        #expect(!report.isOK && report.classes.isEmpty && report.path == "c.json5")
+        #expect(report.problems.map(\.path) == ["keys"])
+    }
+}
