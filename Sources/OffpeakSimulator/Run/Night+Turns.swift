@@ -11,6 +11,7 @@ extension Night {
         if runs > 0, !isDawn, plan.run.farthestJump > 0, chance.percent(plan.run.clockJumps) {
             jump(by: chance.within(-plan.run.farthestJump...plan.run.farthestJump))
         }
+        if plan.run.jumps.indices.contains(runs - 1) { jump(by: plan.run.jumps[runs - 1]) }
         runs += 1
         counts.runs += 1
         let names = plan.keys.map(\.name)
