@@ -132,6 +132,7 @@ extension Night {
             drain(run, .stopped, at: time)
             if hard { cancelAll(run, at: time) }
         case .secretLoaded(let key, let isNew):
+            if isNew, let index = plan.keys.firstIndex(where: { $0.name == key }) { checks.secretChanged(index) }
             run.scheduler.handle(isNew ? .secretChanged(key: key) : .secretKept(key: key), at: time, into: &run.effects)
         }
     }
