@@ -4,7 +4,7 @@ import Testing
 
 /// Kill -9 at any moment: nothing is lost, nothing is recorded twice, and every repeat is accounted for.
 ///
-/// `OFFPEAK_KILLS` and `OFFPEAK_KILL_JOBS` make it longer: 50 and 2000 take some minutes.
+/// `OFFPEAK_KILLS` and `OFFPEAK_KILL_JOBS` make it longer; `OFFPEAK_KILL_SEED` repeats where the kills fall.
 @Suite(.turns) struct KillTests {
     private static func number(_ name: String, _ standard: Int) -> Int {
         ProcessInfo.processInfo.environment[name].flatMap { Int($0) } ?? standard
@@ -103,16 +103,10 @@ import Testing
         try place.write(Workplace.prompts(count, padding: 60), to: "in.jsonl")
         let call = ["submit", "in.jsonl", "--model", "m"] + (deadline.isEmpty ? [] : ["--deadline", deadline])
         var interrupted = 0
-        for goal in [1, 30_000, 60_000, 90_000] {
+        for growth in [1, 2_500_000, 2_500_000, 2_500_000] {
+            let goal = place.queueBytes + growth
             let submit = try place.start(call)
-            try await eventually("\(goal) lines are in") {
-                guard submit.isRunning else { return true }
-                let outcome = try await place.run("status", "--json")
-                guard outcome.status == 0 else { return false }
-                let batches = try outcome.document()["batches"].list
-                return batches.contains { $0["jobs"]["total"].int >= goal }
-            }
-            submit.signal(SIGKILL)
+            await place.kill(submit, atBytes: goal)
             if await submit.wait() == 137 { interrupted += 1 }
         }
         #expect(interrupted >= 2, "the kills met the submit in its middle")
@@ -137,6 +131,27 @@ import Testing
         }
         // Acknowledged: the same file is a new batch from now on.
         #expect(try await place.run(call).out == "b2\n")
+    }
+}
+
+extension Workplace {
+    /// What the queue's files hold so far.
+    var queueBytes: Int {
+        ["offpeak.db", "offpeak.db-wal"].reduce(0) { sum, name in
+            var status = stat()
+            return stat(file(name), &status) == 0 ? sum + Int(status.st_size) : sum
+        }
+    }
+
+    /// Kills a submit as soon as the queue's files hold so much, on a thread that nothing else keeps busy.
+    func kill(_ submit: Child, atBytes goal: Int) async {
+        await withCheckedContinuation { continuation in
+            Thread { [self] in
+                while submit.isRunning, queueBytes < goal { usleep(500) }
+                submit.signal(SIGKILL)
+                continuation.resume()
+            }.start()
+        }
     }
 }
 

@@ -38,7 +38,7 @@ import Testing
         let (place, provider) = try await Workplace.rehearsed(
             """
             { latency: "5ms", keys: { "test-key-one": {} }, faults: [
-              { what: "bad-request", at: [2, 5] }, { what: "503", at: [3] },
+              { what: "bad-request", at: [1, 2] }, { what: "503", at: [3] },
             ] }
             """, limits: "concurrent: 1",
             classes:

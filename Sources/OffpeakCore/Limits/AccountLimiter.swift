@@ -51,6 +51,8 @@ package struct AccountLimiter: Sendable {
     private var dayEnds = Timestamp.distantFuture
     /// No sends before this moment.
     private(set) var blockedUntil = Timestamp.distantPast
+    /// When the next single request tries whether the server accepts again, if it did not say.
+    private var trial = Timestamp.distantPast
     /// After a block without a known end, one request at a time until one is accepted.
     private(set) var isProbing = false
     /// After a block, how many may be in flight: it doubles with each round of answers, so that a server which has little
@@ -114,6 +116,8 @@ package struct AccountLimiter: Sendable {
             (until, why) = (found, .learned(requests: limit.requests, per: limit.per))
         }
         if let why { return .none(why, until: until) }
+        // A trial with all that may be in flight would have all of it refused.
+        if discovery.isExploring, inFlight >= max(4, allowed / 8) { return .none(.concurrent(inFlight), until: nil) }
         if let wait = requestAuthority.wait(sent: log.end, amount: 1, at: now)
             ?? tokenAuthority.wait(sent: tokensSent, amount: tokens, at: now)
         {
@@ -194,7 +198,7 @@ package struct AccountLimiter: Sendable {
     }
 
     /// The server accepted a request: it is past any block.
-    package mutating func accepted(sentAt sent: Timestamp, at now: Timestamp) {
+    package mutating func accepted(_ sequence: Int, sentAt sent: Timestamp, at now: Timestamp) {
         if isProbing && sent >= blockedUntil {
             isProbing = false
             ramp = 2
@@ -202,9 +206,14 @@ package struct AccountLimiter: Sendable {
             ramp = allowed + 1 < concurrency.allowed ? allowed + 1 : nil
         }
         if cleanSince == nil { cleanSince = now }
-        if discovery.accepted(sentAt: sent, log: log, at: now) {
+        switch discovery.accepted(sequence, sentAt: sent, log: log, at: now) {
+        case .nothing: break
+        case .found:
             discovery.forget(above: limits.rpm)
             hasNews = true
+        case .stray:
+            if blockedUntil == trial { blockedUntil = now }
+            (isProbing, ramp, hasNews) = (blockedUntil > now, nil, true)
         }
     }
 
@@ -236,6 +245,7 @@ package struct AccountLimiter: Sendable {
             retryAfter == nil
         {
             block(until: trial)
+            self.trial = trial
             isProbing = true
         }
     }

@@ -27,14 +27,41 @@ package struct LimitDiscovery: Sendable {
     /// A moment when the server had nothing left, and what it accepted of what was sent later.
     private var emptied: (at: Timestamp, accepted: Int)?
     /// A limit that was found is tried a little higher after a time without refusals; by how much, in thousandths.
-    private var growth = LimitDiscovery.firstGrowth
+    private var growth = LimitDiscovery.boldGrowth
+    /// The requests that were under way at the last refusal that was reacted to.
+    private var round: Round?
+    /// What the window allowed before it was last raised.
+    private var sureLimit = Int.max
+    /// A second refusal came where the first had shown the limit to be: no stray one made us believe in it.
+    private var isConfirmed = false
     private var cleanSince: Timestamp?
     /// The limit was in use up to its end since it was last raised.
     private var wasFull = false
     /// A block came after so few requests that it may have had nothing to do with their number.
     private var wasAtOnce = false
 
-    private static let firstGrowth = 125
+    /// What becomes of the requests that were sent after a refused one and before the refusal was known. A server that has
+    /// nothing left refuses them, too: if it accepts them, that one refusal had nothing to do with a limit.
+    private struct Round: Sendable {
+        let refused: Int
+        let through: Int
+        var othersRefused = 0
+        var othersAccepted = 0
+        /// What was known before it.
+        let window: SlidingWindow?
+        let pace: Pace?
+        let sureLimit: Int
+        let growth: Int
+        let isConfirmed: Bool
+
+        var isStray: Bool { othersAccepted >= 3 && othersAccepted > othersRefused }
+    }
+
+    /// What an accepted request changed.
+    enum Change { case nothing, found, stray }
+
+    private static let boldGrowth = 1_000
+    private static let carefulGrowth = 125
     private static let leastGrowth = 16
     private static let mostGrowth = 250
     /// After so many accepted requests a rate is exact enough to be measured anew.
@@ -52,6 +79,9 @@ package struct LimitDiscovery: Sendable {
         if free != nil { wasFull = true }
         return free
     }
+
+    /// More was sent than the server is known to take: what comes now is a trial.
+    var isExploring: Bool { window.map { $0.used >= sureLimit } ?? false }
 
     /// What was found, for people: so many requests per so long.
     var finding: (requests: Int, per: Interval)? { pace?.rate ?? window.map { ($0.limit, $0.length) } }
@@ -86,16 +116,21 @@ package struct LimitDiscovery: Sendable {
         guard sequence >= reactedThrough else {
             // Of a round that was reacted to: it only tells that the server is still empty.
             if pace == nil, emptied?.accepted == 0 { emptied = (now, 0) }
+            if let under = round, sequence > under.refused { round!.othersRefused += 1 }
             return nil
         }
         reactedThrough = nextSequence
+        round = Round(
+            refused: sequence, through: nextSequence, window: window, pace: pace, sureLimit: sureLimit, growth: growth,
+            isConfirmed: isConfirmed)
         refusedInARow += 1
-        growth = max(growth / 2, Self.leastGrowth)
+        growth = isConfirmed ? max(growth / 2, Self.leastGrowth) : growth
         wasFull = false
         if pace != nil, refusedInARow <= Self.patience { return slowDown(at: now) }
         if var known = window, blockedSince == nil {
             let counted = known.used
-            if counted * 10 < known.limit * 9, let emptied, emptied.accepted > 0 {
+            if !isConfirmed { (isConfirmed, growth) = (true, Self.carefulGrowth) }
+            if counted * 10 < min(known.limit, sureLimit) * 9, let emptied, emptied.accepted > 0 {
                 return spread(emptied.accepted + 1, over: now - emptied.at, at: now)
             }
             if refusedInARow <= Self.patience, counted > 0 {
@@ -150,22 +185,42 @@ package struct LimitDiscovery: Sendable {
         }.min() ?? now + .minutes(10)
     }
 
-    /// A request was accepted. True when that showed something new.
-    mutating func accepted(sentAt sent: Timestamp, log: SendLog, at now: Timestamp) -> Bool {
+    /// A request was accepted.
+    mutating func accepted(_ sequence: Int, sentAt sent: Timestamp, log: SendLog, at now: Timestamp) -> Change {
+        if let under = round, sequence > under.refused, sequence < under.through {
+            round!.othersAccepted += 1
+            if round!.isStray {
+                forgetRound(log, at: now)
+                return .stray
+            }
+        }
         if let moment = emptied?.at, sent > moment {
             emptied!.accepted += 1
             refusedInARow = 0
         }
-        guard let since = blockedSince, sent > since else { return grow(log, at: now) }
+        guard let since = blockedSince, sent > since else { return grow(at: now) ? .found : .nothing }
+        round = nil
         blockedSince = nil
         cleanSince = now
         let found = limit(blockedSince: since, acceptedAt: sent, log: log)
         let isWeak = found.limit < Self.leastEvidence && window == nil && !wasAtOnce
         wasAtOnce = isWeak
-        if isWeak { return false }
-        window = found
+        if isWeak { return .nothing }
+        (window, sureLimit) = (found, found.limit)
         window?.expire(log, at: now)
-        return true
+        return .found
+    }
+
+    /// The last refusal was a stray one: all is as it was before it.
+    private mutating func forgetRound(_ log: SendLog, at now: Timestamp) {
+        guard let before = round else { return }
+        round = nil
+        // The window's limit is from before; what it holds is counted anew.
+        window = before.window.map { SlidingWindow(.requests, limit: $0.limit, length: $0.length, over: log) }
+        window?.expire(log, at: now)
+        pace = before.pace
+        (sureLimit, growth, isConfirmed) = (before.sureLimit, before.growth, before.isConfirmed)
+        (blockedSince, emptied, refusedInARow) = (nil, nil, 0)
     }
 
     /// The limit that follows from a block and from the request that was accepted after it.
@@ -200,19 +255,23 @@ package struct LimitDiscovery: Sendable {
     // MARK: Trying for more
 
     /// After a while without refusals in which the limit was in use entirely, a little more is tried: each success doubles
-    /// the next step, each refusal halves it.
-    private mutating func grow(_ log: SendLog, at now: Timestamp) -> Bool {
+    /// the next step, each refusal halves it. A limit that only one refusal speaks for is doubled: it may be none.
+    private mutating func grow(at now: Timestamp) -> Bool {
         guard let since = cleanSince else {
             cleanSince = now
             return false
         }
         guard let finding, wasFull, refusedInARow == 0 else { return false }
-        guard now - since >= max(.seconds(10), finding.per * 3) else { return false }
+        let wait = isConfirmed ? max(.seconds(10), finding.per * 3) : max(.seconds(1), finding.per)
+        guard now - since >= wait else { return false }
         cleanSince = now
         wasFull = false
         pace?.scale(thousandths: 1_000 + growth)
-        if let known = window { window!.limit = known.limit + max(1, known.limit * growth / 1_000) }
-        growth = min(growth * 2, Self.mostGrowth)
+        if let known = window {
+            sureLimit = known.limit
+            window!.limit = known.limit + max(1, known.limit * growth / 1_000)
+        }
+        if isConfirmed { growth = min(growth * 2, Self.mostGrowth) }
         return true
     }
 
@@ -222,6 +281,6 @@ package struct LimitDiscovery: Sendable {
         guard finding.requests * 60_000 >= configured * Int(finding.per.milliseconds) else { return }
         window = nil
         pace = nil
-        growth = Self.firstGrowth
+        (growth, isConfirmed) = (Self.boldGrowth, false)
     }
 }

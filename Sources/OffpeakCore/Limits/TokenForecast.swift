@@ -12,6 +12,8 @@ package struct TokenForecast: Sendable {
     /// Output tokens and their mean absolute deviation, in 1/16 token.
     private var output = 0
     private var outputDeviation = 0
+    /// Output tokens of the longest answer of late.
+    private var largestOutput = 0
     private var inputDeviation = 0
 
     /// The guess before any answer: four bytes to a token, as English text has it, and the whole of `max_tokens`.
@@ -44,6 +46,14 @@ package struct TokenForecast: Sendable {
         return Int(min(max(guess, 0), Int128(Self.mostTokens)))
     }
 
+    /// What one more answer may have beyond its forecast, going by those that came. The forecasts of many jobs level out; the
+    /// last one that fits a limit has nobody to level it, so this much must be free besides.
+    package func headroom(maxOutputTokens: Int?, endpoint: Endpoint) -> Int {
+        guard count > 0, endpoint != .embeddings else { return 0 }
+        let most = min(maxOutputTokens ?? Self.mostTokens, largestOutput)
+        return max(0, most - expectedOutput(maxOutputTokens: maxOutputTokens, endpoint: endpoint))
+    }
+
     private func expectedOutput(maxOutputTokens: Int?, endpoint: Endpoint) -> Int {
         if endpoint == .embeddings { return 0 }
         let most = min(maxOutputTokens ?? Self.mostTokens, Self.mostTokens)
@@ -57,6 +67,7 @@ package struct TokenForecast: Sendable {
         let x = Int128(min(bodyBytes, Self.largestBody))
         let input = min(usage.inputTokens, Self.mostTokens)
         let answer = min(usage.outputTokens, Self.mostTokens) * 16
+        largestOutput = max(largestOutput, answer / 16)
         if count == 0 {
             output = answer
         } else {
@@ -76,6 +87,7 @@ package struct TokenForecast: Sendable {
         // Halving now and then lets old answers fade.
         if count >= 256 {
             count /= 2
+            largestOutput -= largestOutput / 16
             sumX /= 2
             sumY /= 2
             sumXX /= 2

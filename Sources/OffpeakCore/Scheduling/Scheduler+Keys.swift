@@ -51,13 +51,15 @@ extension Scheduler {
         let model = state.chain[modelIndex]
         let tokens = state.forecast.tokens(
             bodyBytes: ticket.bodyBytes, maxOutputTokens: ticket.maxOutputTokens, endpoint: state.flow.endpoint)
+        let spare = state.forecast.headroom(maxOutputTokens: ticket.maxOutputTokens, endpoint: state.flow.endpoint)
         var obstacles: [(key: Int, obstacle: KeyObstacle)] = []
         defer { passedOver += obstacles }
         var best: (key: Int, model: String, tokens: Int)?
         for key in classes[state.classIndex].candidates {
             let needed = reservation(key, tokens, ticket)
             let providerModel = keys[key].descriptor.models.providerModel(for: model)
-            if let obstacle = obstacle(key, providerModel, needed, ladder, at: now) {
+            let headroom = needed > tokens ? 0 : spare
+            if let obstacle = obstacle(key, providerModel, needed + headroom, ladder, at: now) {
                 obstacles.append((key, obstacle))
                 continue
             }

@@ -67,8 +67,8 @@ extension Scheduler {
             keys[flight.key].health = .ok
             keys[flight.key].limiter.markNews()
         }
-        keys[flight.key].limiter.accepted(sentAt: flight.sent, at: now)
-        if let pool = keys[flight.key].pool { pools[pool].accepted(sentAt: flight.sent, at: now) }
+        keys[flight.key].limiter.accepted(flight.keySequence, sentAt: flight.sent, at: now)
+        if let pool = keys[flight.key].pool { pools[pool].accepted(flight.poolSequence, sentAt: flight.sent, at: now) }
     }
 
     /// The tokens that the provider holds against the limit; nil when what was reserved stands.

@@ -44,7 +44,7 @@ import Testing
                     limiter.settle(
                         request.sequence, sentAt: request.sent, reserved: request.reserved, tokens: request.actual,
                         latency: request.ends - request.sent, at: request.ends)
-                    limiter.accepted(sentAt: request.sent, at: request.ends)
+                    limiter.accepted(request.sequence, sentAt: request.sent, at: request.ends)
                     counted.append((request.counted, request.actual))
                 }
             }
