@@ -49,6 +49,8 @@ struct KeyObstacle: Sendable {
     var until: Timestamp?
     /// Only a person can change it.
     var needsPerson = false
+    /// Answers that are under way may end it before `until`.
+    var isOpenEnded = false
     /// The failure that a job gets which is parked for it.
     var failure: Failure?
 

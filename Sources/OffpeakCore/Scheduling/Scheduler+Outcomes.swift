@@ -129,8 +129,11 @@ extension Scheduler {
             keys[key].missingModels[flight.model] = failure
         case .overloaded, .unavailable, .timedOut, .unknownOutcome:
             // A request that never got there was not counted; one whose answer was lost may have been, in full.
-            let tokens: Int? = failure.judged || failure.failureClass == .unknownOutcome ? nil : 0
-            settle(flight, tokens: tokens, latency: nil, at: now, into: &effects)
+            if failure.judged || failure.failureClass == .unknownOutcome {
+                settle(flight, tokens: nil, latency: nil, at: now, into: &effects)
+            } else {
+                release(flight, into: &effects)
+            }
             keys[key].trouble = failure.message
             if isDraining && !failure.judged {
                 keys[key].breaker.inconclusive()

@@ -128,6 +128,12 @@ package struct Scheduler: Sendable {
 
     private mutating func neverLeft(_ job: JobID, into effects: inout SchedulerEffects) {
         guard let flight = flights.removeValue(forKey: job) else { return }
+        release(flight, into: &effects)
+        keys[flight.key].breaker.inconclusive()
+    }
+
+    /// The request never got to the provider, so no limit counts it.
+    mutating func release(_ flight: Flight, into effects: inout SchedulerEffects) {
         giveBack(flight, requests: 1, tokens: flight.reserved, into: &effects) { scheduler in
             scheduler.keys[flight.key].limiter.release(
                 flight.keySequence, tokens: flight.reserved, tokensThrough: flight.tokensThrough)
@@ -136,7 +142,6 @@ package struct Scheduler: Sendable {
                     flight.poolSequence, tokens: flight.reserved, tokensThrough: flight.poolTokensThrough)
             }
         }
-        keys[flight.key].breaker.inconclusive()
     }
 
     /// Changes what a request holds of its key, its pool and the day. If its own day is over, this one's counts stay: what

@@ -142,7 +142,9 @@ extension Checks {
                 openWaits[request.job] = (request.key, nil, time + wait)
             }
         case .keyRejected, .modelUnavailable: end(request.job, requests: nil, tokens: 0)
-        case .unavailable where !failure.judged: end(request.job, requests: nil, tokens: 0)
+        case .unavailable where !failure.judged, .timedOut where !failure.judged, .overloaded where !failure.judged:
+            // It never got there in full.
+            end(request.job, requests: 0, tokens: 0)
         case .invalidOutput: end(request.job, requests: nil, tokens: counted(report, request))
         case .refused, .invalidRequest: end(request.job, requests: nil, tokens: 0)
         default: end(request.job, requests: nil, tokens: nil)
