@@ -17,9 +17,11 @@ extension Command {
                 .userError, code: "no_job", "batch b\(batch.id) has no job \"\(customID)\"",
                 hint: "ids are the lines' custom_id, exactly as written")
         }
+        let flow = batch.flows.first { $0.flow.id == job.flow }
         let explanation = Explanation(
             job: job, attempts: try reader.attempts(of: job.id),
-            policy: context.configurationIfAny()?.policy(of: job.className))
+            policy: context.configurationIfAny()?.policy(of: job.className),
+            hold: job.state == .ready ? flow?.hold : nil)
         if context.printer.usesJSON {
             context.printer.json { explanation.write(to: &$0) }
         } else {
@@ -35,6 +37,8 @@ struct Explanation {
     let attempts: [AttemptRecord]
     /// The class's present policy; nil when there is none.
     let policy: ClassPolicy?
+    /// Why it waits, as the last run noted it.
+    let hold: Hold?
 
     private var state: String {
         switch job.state {
@@ -58,6 +62,12 @@ struct Explanation {
             $0.member("line", job.line)
             $0.member("due", job.due)
             $0.member("attempts_used", job.attemptsUsed)
+            if let hold {
+                $0.object("waiting_for") {
+                    $0.member("reason", hold.reason)
+                    $0.member("until", hold.until)
+                }
+            }
             if let failure = job.failure {
                 $0.object("failure") {
                     $0.member("class", failure.failureClass)
@@ -155,6 +165,10 @@ struct Explanation {
             "\(job.customID) of b\(job.batch), line \(job.line), class \(job.className), model \(job.model): \(state)"
         ]
         if let due = job.due { lines.append("  again at \(TimeText.rfc3339(due))") }
+        if let hold {
+            let until = hold.until.map { " until \(TimeText.rfc3339($0))" } ?? ""
+            lines.append("  waits\(until): \(hold.reason)")
+        }
         if let failure = job.failure { lines.append("  \(failure.code): \(failure.message)") }
         if attempts.isEmpty { lines.append("  not sent yet") }
         for attempt in attempts {
