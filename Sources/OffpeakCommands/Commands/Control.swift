@@ -67,9 +67,17 @@ extension Command {
         let control = try QueueControl(queue: context.queuePath)
         defer { control.close() }
         let count = try control.retry(batch.id, which, at: RunnerClock().now)
-        context.answer("b\(batch.id): \(Words.count(count, "job")) will be tried again by `offpeak run`") {
+        let lost = try control.unretryable(batch.id, which)
+        var text = "b\(batch.id): \(Words.count(count, "job")) will be tried again by `offpeak run`"
+        if lost > 0 {
+            text +=
+                "; \(Words.count(lost, "failed job")) cannot be: the prompts are not kept (`retain` of the class), so submit"
+                + " them again"
+        }
+        context.answer(text) {
             $0.member("batch", "b\(batch.id)")
             $0.member("retried", count)
+            $0.member("not_kept", lost)
         }
         return .success
     }
