@@ -117,6 +117,13 @@ import Testing
                     "line 3: classes.x.lanes: not in effect yet: every request goes by the lane sync in this version",
                 ]
             ),
+            (configuration(class: "retain: \"results\","), []),
+            (
+                configuration(class: "retain: \"nothing\","),
+                [
+                    "line 3: classes.x.retain: prompts are erased when their jobs end; answers are kept until `prune` in this version"
+                ]
+            ),
             (
                 configuration(key: "enabled: false,"),
                 ["line 3: classes.x: only disabled keys can serve this class: \"a\""]

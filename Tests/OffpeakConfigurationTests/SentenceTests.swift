@@ -52,14 +52,16 @@ import Testing
         let text = try Self.sentence(
             "fallback",
             keys: "\"router\": { provider: \"openrouter\", secret: \"none\", billing: \"platform\" },",
-            class: "shared: \"\(use.rawValue)\", budget: { usd: 2.5, per: \"week\", then: \"defer\" },")
+            class:
+                "shared: \"\(use.rawValue)\", budget: { usd: 2.5, per: \"week\", then: \"defer\" }, retain: \"results\","
+        )
         // It is no key of the class's own.
         #expect(text.hasPrefix("Sends through main while it has room, then spare; "))
         #expect(text.contains("goes to another of these keys, then goes to router, then waits for the reset; "))
         #expect(text.contains("; \(words); "))
         #expect(
             text.contains(
-                "; it costs at most 2.50 US dollars a week, both bills together, and a job that does not fit any more waits for the next week"
+                "; it costs at most 2.50 US dollars a week, both bills together, and a job that does not fit any more waits for the next week; of a job that has ended only the hash of its prompt is kept."
             ))
     }
 

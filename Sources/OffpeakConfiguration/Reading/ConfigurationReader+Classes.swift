@@ -14,7 +14,7 @@ extension ConfigurationReader {
     private func readClass(_ name: String, _ value: JSON5Value, path: String, keys: [ReadKey]) -> ReadClass? {
         let known = [
             "posture", "keys", "require_tags", "shared", "objective", "models", "attempts", "backoff", "timeout",
-            "weight", "priority", "deadline", "window", "budget", "lanes", "on",
+            "weight", "priority", "deadline", "window", "budget", "lanes", "on", "retain",
         ]
         let aliases = [
             "retries": "attempts", "max_attempts": "attempts", "policy": "posture", "tags": "require_tags",
@@ -37,6 +37,11 @@ extension ConfigurationReader {
         read.policy.window = window(fields)
         lanes(fields)
         read.policy.budget = budget(fields)
+        read.policy.retain = fields.choice("retain", Retention.self)
+        if read.policy.retain == .nothing {
+            fields.notice(
+                "retain", "prompts are erased when their jobs end; answers are kept until `prune` in this version")
+        }
         ladders(of: &read.policy, fields)
         return read
     }

@@ -32,6 +32,7 @@ private struct ClassSentence {
         parts.append(platform)
         parts.append(attempts)
         if let budget { parts.append(budget) }
+        if policy.retain != nil { parts.append("of a job that has ended only the hash of its prompt is kept") }
         if let window { parts.append(window) }
         if let deadline = policy.deadline {
             parts.append(

@@ -33,6 +33,14 @@ package enum SharedUse: String, CaseIterable, Sendable {
     case always
 }
 
+/// What a class keeps of a job that has ended.
+package enum Retention: String, CaseIterable, Sendable {
+    /// The answer, and of the prompt only its hash.
+    case results
+    /// The same, until answers can be erased too.
+    case nothing
+}
+
 /// Opening hours of a class, as the configuration states them; resolved to instants outside Core.
 package struct WindowRule: Sendable, Equatable {
     /// Minutes after local midnight, 0…1439.
@@ -78,6 +86,8 @@ package struct ClassPolicy: Sendable {
     package var deadline: Interval?
     package var window: WindowRule?
     package var budget: Budget?
+    /// Nil: prompts and answers, until they are pruned.
+    package var retain: Retention?
     /// A ladder for every failure class: the posture's, with the class's own `on` laid over it. Never empty.
     package var ladders: [FailureClass: [LadderStep]]
 

@@ -45,12 +45,14 @@ extension Scheduler {
         let pool = key.pool.map { pools[$0] }
         var jobs = key.limiter.capacity(in: time, tokens: offer.tokens, latency: latency)
         if let pool { jobs = min(jobs, pool.capacity(in: time, tokens: offer.tokens, latency: latency)) }
+        // A key without limits takes any number; such numbers are added up.
+        jobs = min(jobs, 1 << 40)
         // A window that was filled in a burst opens in a burst, a minute later: nothing goes before that, and only whole
         // windows after it.
         guard let opens = offer.obstacle?.until, opens > now else { return jobs }
         guard opens < end else { return 0 }
         var each = key.limiter.capacity(in: 60_000, tokens: offer.tokens, latency: latency)
         if let pool { each = min(each, pool.capacity(in: 60_000, tokens: offer.tokens, latency: latency)) }
-        return min(jobs, each * (1 + Int((end - opens).milliseconds / 60_000)))
+        return min(jobs, min(each, 1 << 32) * (1 + min(1 << 24, Int((end - opens).milliseconds / 60_000))))
     }
 }

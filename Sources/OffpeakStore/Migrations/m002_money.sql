@@ -78,3 +78,10 @@ CREATE TABLE spend (
     last_recorded INTEGER,
     PRIMARY KEY (account, day)
 ) STRICT, WITHOUT ROWID;
+
+-- Classes that keep no prompts. When one of their jobs has ended, its payload is the SHA-256 of the prompt, and `erased` is 1.
+CREATE TABLE retain (
+    class TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE payload ADD COLUMN erased INTEGER NOT NULL DEFAULT 0 CHECK (erased IN (0, 1));

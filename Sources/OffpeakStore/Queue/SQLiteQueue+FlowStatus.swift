@@ -14,6 +14,7 @@ extension SQLiteQueue {
             SELECT id, state FROM job WHERE state = 0 AND flow = ?1
             UNION ALL SELECT id, state FROM job WHERE state = 4 AND flow = ?1 LIMIT ?2
             """
+        static let batch: StaticString = "SELECT batch FROM flow WHERE id = ?"
         static let stop: StaticString = "UPDATE job SET state = ?3, due = NULL WHERE id = ?1 AND state = ?2"
         static let fail: StaticString = """
             INSERT OR REPLACE INTO failure (job, failure_class, code, message, status_code) VALUES (?, ?, ?, ?, ?)
@@ -63,8 +64,12 @@ extension SQLiteQueue {
                 return found.count
             }
             total += count
-            if count < Sweep.slice { return total }
+            if count < Sweep.slice { break }
         }
+        if state.isFinal, let batch = try connection.first(SQL.batch, flow, row: { row in row.int64(0) }) {
+            try sweepPrompts(of: batch)
+        }
+        return total
     }
 }
 

@@ -83,6 +83,7 @@ extension TickWork {
         if try job.run() == 1 {
             try insertResult(settlement, answer)
             changes.move(settlement.flow, from: .inFlight, to: .succeeded)
+            try erasure.ended(settlement.job, of: settlement.flow, in: connection)
         } else {
             try succeedLate(settlement, answer)
         }
@@ -113,6 +114,7 @@ extension TickWork {
         try connection.run(SQL.deleteFailure, settlement.job)
         try insertResult(settlement, answer)
         changes.move(found.flow, from: found.state, to: .succeeded)
+        try erasure.ended(settlement.job, of: found.flow, in: connection)
     }
 
     private func insertResult(_ settlement: Settlement, _ answer: Answer) throws(StoreError) {
@@ -168,6 +170,7 @@ extension TickWork {
         guard try job.run() == 1 else { return }
         changes.move(settlement.flow, from: .inFlight, to: target)
         if target == .ready { becameReady(settlement.flow) }
+        if target.isFinal { try erasure.ended(settlement.job, of: settlement.flow, in: connection) }
         if let due { scheduled(for: due) }
         if target == .parked || target == .failed {
             try connection.run(

@@ -51,6 +51,7 @@ struct TickWork {
     var result = TickResult()
     var changes = FlowChanges()
     var ledger = LedgerWriting()
+    var erasure = Erasure()
     /// Jobs that settlements and promotion made ready.
     private var madeReady: [FlowID: Int] = [:]
     private var earliestNewDue = Timestamp.distantFuture

@@ -39,6 +39,18 @@ import Testing
         #expect(by["middling"]! >= 90 && by["dear", default: 0] <= 15, "\(by)")
     }
 
+    @Test func `the room of many keys without limits is added up, also for a deadline in a hundred years`() {
+        let names = (0..<9).map { "k\($0)" }
+        for blocked in [false, true] {
+            var bench = Self.bench(
+                names.map { key($0, limits: Limits(rpm: blocked ? 1 : nil, concurrent: 1)) },
+                prices(Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, (Int64($0), 1)) })), jobs: 30,
+                deadline: second(3_000_000_000))
+            bench.run(for: .hours(1))
+            #expect(bench.count(.succeeded) == 30)
+        }
+    }
+
     @Test func `the price counts, not the rate: long answers make another key the cheapest`() {
         let keys = ["input", "output"].map { key($0, limits: Self.limits) }
         // 400 bytes are about 100 tokens of input; the answers are learned from.
