@@ -37,7 +37,7 @@ extension CrossReferences {
     func budget(of read: ReadClass) {
         guard read.policy.budget != nil, !read.isUncertain else { return }
         let chains = Set(read.policy.models.values.joined()).sorted()
-        for key in configuration.keysAndShared(for: read.policy) where key.enabled {
+        for key in configuration.keys(for: read.policy) where key.enabled {
             var models = chains
             if case .only(let names) = key.models { models = names.keys.sorted() }
             let unknown = models.filter { model in
@@ -50,17 +50,5 @@ extension CrossReferences {
                 "cannot be kept: the price of \(unknown.map { Spelling.shown($0) }.joined(separator: ", ")) on key \"\(key.name)\" is unknown",
                 hint: "state it in keys.\(key.name).prices, or exclude the key")
         }
-    }
-}
-
-extension Configuration {
-    /// The platform-billed keys that may serve a class as shared capacity.
-    package func sharedKeys(for policy: ClassPolicy) -> [KeyDescriptor] {
-        keys.filter(policy.mayShare)
-    }
-
-    /// All keys that may serve a class: its own first, in its order.
-    func keysAndShared(for policy: ClassPolicy) -> [KeyDescriptor] {
-        keys(for: policy).filter { $0.billing != .platform } + sharedKeys(for: policy)
     }
 }

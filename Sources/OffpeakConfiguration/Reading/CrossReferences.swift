@@ -19,7 +19,7 @@ struct CrossReferences {
         }
         terms()
         guard classes.isEmpty, let policy = configuration.classes.first, !configuration.keys.isEmpty else { return }
-        let serving = configuration.keysAndShared(for: policy)
+        let serving = configuration.keys(for: policy)
         if serving.isEmpty {
             fields.problem("keys", "no key can serve anything: \(whyNot(policy))")
         } else if !serving.contains(where: \.enabled) {
@@ -57,7 +57,7 @@ struct CrossReferences {
                     hint: "add keys: { only: [\"\(configuration.keys[0].name)\"] } or require_tags: [\"…\"]"))
             return
         }
-        let serving = configuration.keysAndShared(for: policy)
+        let serving = configuration.keys(for: policy)
         if serving.isEmpty {
             findings.problem(
                 .init(path: at.path, line: at.line, message: "no key may serve this class: \(whyNot(policy))"))
@@ -75,7 +75,7 @@ struct CrossReferences {
 
     private func chains(of read: ReadClass) {
         guard !read.isUncertain, !read.policy.models.isEmpty else { return }
-        let keys = configuration.keysAndShared(for: read.policy)
+        let keys = configuration.keys(for: read.policy)
         for (name, chain) in read.policy.models.sorted(by: { $0.key < $1.key }) {
             for model in chain where !keys.contains(where: { $0.models.providerModel(for: model) != nil }) {
                 let path = FieldReader.path(read.fields.path(to: "models"), name)
@@ -89,17 +89,9 @@ struct CrossReferences {
 }
 
 extension ClassPolicy {
-    /// Whether a key is shared capacity that the class may use: platform-billed, and else admitted as any other.
-    func mayShare(_ key: KeyDescriptor) -> Bool {
-        guard key.billing == .platform, shared != .never, !isClosed else { return false }
-        var own = key
-        own.billing = .provider
-        return admits(own)
-    }
-
     /// Why the class never uses a key; nil when it does. The words beside `admits`, which decides.
     func reasonAgainst(_ key: KeyDescriptor) -> String? {
-        if admits(key) || mayShare(key) { return nil }
+        if admits(key) { return nil }
         if !keyOnly.isEmpty && !keyOnly.contains(key.name) { return "is not in keys.only" }
         if keyExclude.contains(key.name) { return "is in keys.exclude" }
         if let tag = requireTags.first(where: { !key.tags.contains($0) }) {

@@ -20,7 +20,7 @@ private struct ClassSentence {
     init(policy: ClassPolicy, configuration: Configuration) {
         self.policy = policy
         self.configuration = configuration
-        let admitted = configuration.keys(for: policy).filter { $0.billing != .platform }
+        let admitted = configuration.keys(for: policy).filter { !$0.isShared }
         shared = configuration.sharedKeys(for: policy).filter(\.enabled).map(\.name)
         keys = admitted.filter(\.enabled).map(\.name)
         disabled = admitted.filter { !$0.enabled }.map(\.name)

@@ -100,12 +100,15 @@ package struct AttemptStart: Sendable, Equatable {
     package var lane: Lane
     /// The most that it can cost: counted as spent if its outcome is lost.
     package var worst: Charge
+    /// The most tokens that it can use, which quotas count then.
+    package var worstTokens: Int
     /// The calendar day, such as 20261124, whose quotas and budgets it uses.
     package var day: Int
 
     package init(
         job: JobID, flow: FlowID, lease: Int, key: String, model: String, started: Timestamp, reservedTokens: Int,
-        passedOver: String, bill: Billing = .provider, lane: Lane = .sync, worst: Charge = Charge(), day: Int = 0
+        passedOver: String, bill: Billing = .provider, lane: Lane = .sync, worst: Charge = Charge(),
+        worstTokens: Int = 0, day: Int = 0
     ) {
         self.job = job
         self.flow = flow
@@ -118,6 +121,7 @@ package struct AttemptStart: Sendable, Equatable {
         self.bill = bill
         self.lane = lane
         self.worst = worst
+        self.worstTokens = worstTokens
         self.day = day
     }
 

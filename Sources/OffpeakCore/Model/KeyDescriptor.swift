@@ -99,6 +99,9 @@ package struct KeyDescriptor: Sendable, Equatable {
         self.limitModel = limitModel
         self.tokenCounting = tokenCounting
     }
+
+    /// Whether it is a platform's shared capacity and not the user's own key.
+    package var isShared: Bool { billing == .platform }
 }
 
 /// A pool: the limits of one account, shared by its keys.

@@ -117,7 +117,7 @@ package struct ClassPolicy: Sendable {
         if keyExclude.contains(key.name) { return false }
         if !requireTags.allSatisfy({ key.tags.contains($0) }) { return false }
         // A platform's shared capacity is nobody's own key: a closed class never uses it, whatever else is configured.
-        return key.billing != .platform || (shared != .never && !isClosed)
+        return !key.isShared || (shared != .never && !isClosed)
     }
 }
 

@@ -43,8 +43,7 @@ struct KeyState: Sendable {
     }
 
     var name: String { descriptor.name }
-    /// Whether it is a platform's shared capacity and not the user's own key.
-    var isShared: Bool { descriptor.billing == .platform }
+    var isShared: Bool { descriptor.isShared }
 
     mutating func answered(in time: Interval) {
         let sample = Int(time.milliseconds) * 1_000

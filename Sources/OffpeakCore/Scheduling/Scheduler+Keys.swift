@@ -69,7 +69,10 @@ extension Scheduler {
             if policy.objective == .order, offer.obstacle == nil { break }
         }
         let best = offers.filter { $0.obstacle == nil }.min { $0.goesBefore($1, by: policy.objective) }
-        if let best, policy.objective == .cost, let cheaper = savings(over: best, among: offers, of: state, at: now) {
+        let mayWait = policy.objective == .cost || best?.isShared == true
+        if let best, mayWait, policy.shared == .spill || !best.isShared,
+            let cheaper = savings(over: best, among: offers, of: state, at: now)
+        {
             for i in offers.indices where offers[i].obstacle == nil { offers[i].obstacle = cheaper }
         }
         let obstacles = offers.compactMap { offer in offer.obstacle.map { (key: offer.key, obstacle: $0) } }
@@ -117,8 +120,9 @@ extension Scheduler {
         _ key: Int, _ model: String?, _ ticket: JobTicket, _ state: FlowState, _ tokens: Int, _ ladder: JobLadder?,
         at now: Timestamp
     ) -> KeyObstacle? {
-        if let full = keys[key].fullInPass { return full }
+        // First what lasts: work must not wait for room on a key that will never serve it.
         if let lasting = lastingObstacle(key, model, at: now) { return lasting }
+        if let full = keys[key].fullInPass { return full }
         if let model, let money = moneyObstacle(key, model, ticket, state, at: now) { return money }
         if let until = ladder?.avoided[key], until > now {
             return KeyObstacle(reason: "it failed this job before", until: until, isExhausted: true)

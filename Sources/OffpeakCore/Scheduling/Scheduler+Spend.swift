@@ -31,17 +31,31 @@ extension Scheduler {
     }
 
     /// The most that a job can cost on a key. Nil when nobody can say: the price is unknown, or the length of the answer.
+    ///
+    /// No token is shorter than a byte, and the envelope's bytes make up for the few tokens that chat formats add.
     mutating func worstCase(_ key: Int, _ model: String, _ ticket: JobTicket, _ endpoint: Endpoint) -> WorstCase? {
         let price = price(key, model)
-        // No token is shorter than a byte. The envelope's bytes make up for the few tokens that chat formats add.
-        let input = ticket.bodyBytes
         guard let own = price.own else { return nil }
-        let output = endpoint == .embeddings ? 0 : ticket.maxOutputTokens ?? own.maxOutputTokens
+        let output = mostOutput(key, model, ticket, endpoint)
         guard own.isFree || output != nil else { return nil }
-        let most = min(output ?? 0, TokenForecast.mostTokens)
-        let value = own.worstCost(inputTokens: input, outputTokens: most, lane: .sync)
-        let list = price.list?.worstCost(inputTokens: input, outputTokens: most, lane: .sync) ?? value
-        return keys[key].account.worst(value: value, list: list, tokens: input + most)
+        let input = ticket.bodyBytes
+        let value = own.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: .sync)
+        let list = price.list?.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: .sync) ?? value
+        return keys[key].account.worst(value: value, list: list, tokens: input + (output ?? 0))
+    }
+
+    /// The longest answer that a job can get; nil when nobody can say.
+    private mutating func mostOutput(_ key: Int, _ model: String, _ ticket: JobTicket, _ endpoint: Endpoint) -> Int? {
+        if endpoint == .embeddings { return 0 }
+        let most = ticket.maxOutputTokens ?? price(key, model).own?.maxOutputTokens
+        return most.map { min($0, TokenForecast.mostTokens) }
+    }
+
+    /// What a job may take of quotas where it is not known what it costs.
+    private mutating func unpriced(_ key: Int, _ model: String, _ ticket: JobTicket, _ endpoint: Endpoint) -> WorstCase
+    {
+        let output = mostOutput(key, model, ticket, endpoint) ?? 0
+        return WorstCase(charge: Charge(), tokens: ticket.bodyBytes + output)
     }
 
     /// What a job would probably cost on a key now, on both bills; nil when its price is unknown.
@@ -70,10 +84,14 @@ extension Scheduler {
         let poolQuota = pool.flatMap { poolQuotas[$0] }
         let hasBudget = classes[state.classIndex].budget != nil
         if quota == nil && poolQuota == nil && !hasBudget { return nil }
-        guard let worst = worstCase(key, model, ticket, state.flow.endpoint) else {
-            let needsPrice = hasBudget || quota?.money != nil || poolQuota?.quota.money != nil
-            return needsPrice ? unknownCost(key, model) : nil
+        let needsPrice = hasBudget || quota?.money != nil || poolQuota?.quota.money != nil
+        let needsLength = quota?.tokens != nil || poolQuota?.quota.tokens != nil
+        let known = worstCase(key, model, ticket, state.flow.endpoint)
+        if known == nil && needsPrice { return unknownCost(key, model, isPriceNeeded: true) }
+        if needsLength && mostOutput(key, model, ticket, state.flow.endpoint) == nil {
+            return unknownCost(key, model, isPriceNeeded: false)
         }
+        let worst = known ?? unpriced(key, model, ticket, state.flow.endpoint)
         if let quota, let obstacle = full(keys[key].account.fit(worst), quota, keys[key].account.quotaUse, "its") {
             return obstacle
         }
@@ -86,11 +104,11 @@ extension Scheduler {
         return budgetObstacle(worst.charge.billed, of: state)
     }
 
-    private func unknownCost(_ key: Int, _ model: String) -> KeyObstacle {
+    private func unknownCost(_ key: Int, _ model: String, isPriceNeeded: Bool) -> KeyObstacle {
         let reason =
-            keys[key].prices[model]?.own == nil
+            isPriceNeeded && keys[key].prices[model]?.own == nil
             ? "the price of \(model) is unknown there, and without it no budget or quota can be kept"
-            : "the most that the answer can cost is unknown: set max_tokens in the request"
+            : "the most that the answer can take is unknown: set max_tokens in the request"
         return KeyObstacle(
             reason: reason, needsPerson: true,
             failure: Failure(.quotaExhausted, code: "unknown_cost", message: reason, judged: false), parks: true)
@@ -117,7 +135,8 @@ extension Scheduler {
         let name =
             "the budget of \(budget.limit.text) USD per \(budget.per.rawValue) of class "
             + classes[state.classIndex].policy.name
-        switch account.fit(worst, batch: state.flow.batch) {
+        let fit = account.fit(worst, batch: state.flow.batch)
+        switch fit {
         case .fits: return nil
         case .later: return KeyObstacle(reason: "\(name) is used up if all that is in flight costs its most")
         case .used, .never:
@@ -126,8 +145,10 @@ extension Scheduler {
                 + "job may cost up to \(worst.text) USD"
             let failure = Failure(.quotaExhausted, code: "budget_exhausted", message: reason, judged: false)
             switch budget.then {
-            case .defer: return KeyObstacle(reason: reason, until: account.renews, needsPerson: account.renews == nil)
-            case .park: return KeyObstacle(reason: reason, needsPerson: true, failure: failure, parks: true)
+            case .defer where fit == .used:
+                return KeyObstacle(reason: reason, until: account.renews, needsPerson: account.renews == nil)
+            // What is more than the whole budget fits in no period: only a person can change that.
+            case .defer, .park: return KeyObstacle(reason: reason, needsPerson: true, failure: failure, parks: true)
             case .fail: return KeyObstacle(reason: reason, needsPerson: true, failure: failure, fails: true)
             }
         }
@@ -140,8 +161,7 @@ extension Scheduler {
         _ ticket: JobTicket, of flow: Flow, classIndex: Int, key: Int, model: String, tokens: Int, at now: Timestamp
     ) -> FlightSpend {
         let worst =
-            worstCase(key, model, ticket, flow.endpoint)
-            ?? WorstCase(charge: Charge(), tokens: ticket.bodyBytes + (ticket.maxOutputTokens ?? 0))
+            worstCase(key, model, ticket, flow.endpoint) ?? unpriced(key, model, ticket, flow.endpoint)
         let hold = keys[key].account.reserve(worst, forecastTokens: tokens, at: now)
         var poolNumber = 0
         if let pool = keys[key].pool {
@@ -161,34 +181,37 @@ extension Scheduler {
         case .success(let answer):
             // An answer that does not say what it used is paid for all the same.
             if !report.usageReported && report.reportedCost == nil { return assumeSpend(flight, usage: answer.usage) }
-            return charge(flight, usage: answer.usage, report.reportedCost, at: now)
+            let tokens = report.usageReported ? answer.usage.totalTokens : flight.spend.worst.tokens
+            return charge(flight, usage: answer.usage, tokens: tokens, report.reportedCost, at: now)
         case .failure(let failure):
             switch failure.failureClass {
             case .unknownOutcome: return assumeSpend(flight, usage: failure.usage)
             case .timedOut where failure.judged: return assumeSpend(flight, usage: failure.usage)
             default:
                 if failure.usage != Usage() || report.reportedCost != nil {
-                    return charge(flight, usage: failure.usage, report.reportedCost, at: now)
+                    return charge(
+                        flight, usage: failure.usage, tokens: failure.usage.totalTokens, report.reportedCost, at: now)
                 }
                 releaseSpend(flight)
                 return LedgerEntry(
-                    kind: .settled, route: flight.spend.route, charge: Charge(), usage: Usage(), day: flight.spend.day)
+                    kind: .settled, route: flight.spend.route, charge: Charge(), usage: Usage(), requests: 0,
+                    day: flight.spend.day)
             }
         }
     }
 
     private mutating func charge(
-        _ flight: Flight, usage: Usage, _ reported: ReportedCost?, at now: Timestamp
+        _ flight: Flight, usage: Usage, tokens: Int, _ reported: ReportedCost?, at now: Timestamp
     ) -> LedgerEntry {
         let spend = flight.spend
         let value = spend.price.own?.cost(of: usage, lane: spend.route.lane) ?? .zero
         let list = spend.price.list?.cost(of: usage, lane: spend.route.lane) ?? value
         let charge = keys[flight.key].account.settle(
-            spend.hold, spend.worst, value: value, list: list, tokens: usage.totalTokens, reported: reported, at: now)
+            spend.hold, spend.worst, value: value, list: list, tokens: tokens, reported: reported, at: now)
         settleShared(
-            flight, used: PeriodUse.Amount(money: charge.value, requests: 1, tokens: usage.totalTokens),
-            billed: charge.billed)
-        return LedgerEntry(kind: .settled, route: spend.route, charge: charge, usage: usage, day: spend.day)
+            flight, used: PeriodUse.Amount(money: charge.value, requests: 1, tokens: tokens), billed: charge.billed)
+        return LedgerEntry(
+            kind: .settled, route: spend.route, charge: charge, usage: usage, tokens: tokens, day: spend.day)
     }
 
     private mutating func assumeSpend(_ flight: Flight, usage: Usage) -> LedgerEntry {
@@ -196,7 +219,8 @@ extension Scheduler {
         keys[flight.key].account.assume(spend.hold, spend.worst)
         settleShared(flight, used: Self.amount(spend.worst), billed: spend.worst.charge.billed)
         return LedgerEntry(
-            kind: .assumed, route: spend.route, charge: spend.worst.charge, usage: usage, day: spend.day)
+            kind: .assumed, route: spend.route, charge: spend.worst.charge, usage: usage, tokens: spend.worst.tokens,
+            day: spend.day)
     }
 
     /// Nothing was or will be charged.
@@ -234,10 +258,9 @@ extension Scheduler {
             period.map { row.day >= position.began[$0] ?? 0 } ?? true
         }
         for row in rows {
-            let amount = PeriodUse.Amount(
-                money: row.charge.value, requests: row.attempts, tokens: row.usage.totalTokens)
+            let amount = PeriodUse.Amount(money: row.charge.value, requests: row.requests, tokens: row.tokens)
             if let i = keys.firstIndex(where: { $0.name == row.route.key }) {
-                let fee = PeriodUse.Amount(money: row.charge.list, requests: row.answers)
+                let fee = PeriodUse.Amount(money: row.charge.list, requests: row.requests)
                 keys[i].account.recall(
                     quota: isPresent(row, keys[i].account.quota?.per) ? amount : PeriodUse.Amount(),
                     fee: isPresent(row, keys[i].account.fee?.per) ? fee : PeriodUse.Amount(),

@@ -4,7 +4,12 @@ extension Scheduler {
     mutating func savings(
         over best: RouteOffer, among offers: [RouteOffer], of state: FlowState, at now: Timestamp
     ) -> KeyObstacle? {
-        let cheaper = offers.filter { $0.obstacle?.isPace == true && $0.goesBefore(best, by: .cost) }
+        // Without a deadline nothing has to spill: own keys are waited for also when they are used up for a while.
+        let isPatient = best.isShared && state.flow.deadline == nil
+        let cheaper = offers.filter { offer in
+            guard let obstacle = offer.obstacle, offer.goesBefore(best, by: .cost) else { return false }
+            return obstacle.isPace || (isPatient && obstacle.isExhausted && !offer.isShared)
+        }
         guard !cheaper.isEmpty else { return nil }
         if let deadline = state.flow.deadline {
             let capacity = cheaper.reduce(0) { sum, offer in
@@ -40,6 +45,12 @@ extension Scheduler {
         let pool = key.pool.map { pools[$0] }
         var jobs = key.limiter.capacity(in: time, tokens: offer.tokens, latency: latency)
         if let pool { jobs = min(jobs, pool.capacity(in: time, tokens: offer.tokens, latency: latency)) }
-        return jobs
+        // A window that was filled in a burst opens in a burst, a minute later: nothing goes before that, and only whole
+        // windows after it.
+        guard let opens = offer.obstacle?.until, opens > now else { return jobs }
+        guard opens < end else { return 0 }
+        var each = key.limiter.capacity(in: 60_000, tokens: offer.tokens, latency: latency)
+        if let pool { each = min(each, pool.capacity(in: 60_000, tokens: offer.tokens, latency: latency)) }
+        return min(jobs, each * (1 + Int((end - opens).milliseconds / 60_000)))
     }
 }

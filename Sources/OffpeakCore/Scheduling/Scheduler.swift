@@ -53,9 +53,10 @@ package struct Scheduler: Sendable {
             let candidates = entry.keys.compactMap { name in
                 keys.firstIndex { $0.name == name && $0.enabled && entry.policy.admits($0) }
             }
-            let shared = candidates.filter { keys[$0].billing == .platform }
+            // Own keys first, also if the caller has them otherwise.
             var state = ClassState(
-                policy: entry.policy, candidates: candidates.filter { !shared.contains($0) } + shared)
+                policy: entry.policy,
+                candidates: candidates.filter { !keys[$0].isShared } + candidates.filter { keys[$0].isShared })
             state.budget = entry.policy.budget.map { BudgetAccount($0) }
             return state
         }

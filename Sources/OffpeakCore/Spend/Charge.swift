@@ -50,16 +50,27 @@ package struct LedgerEntry: Hashable, Sendable {
     package var route: LedgerRoute
     package var charge: Charge
     package var usage: Usage
+    /// Requests that quotas and allowances count: none for what was turned away.
+    package var requests: Int
+    /// Tokens that quotas count. For a lost answer those of its worst case, of which `usage` knows nothing.
+    package var tokens: Int
     /// The calendar day (such as 20261124) on which the attempt began, which is the one whose quotas and budgets it uses.
     package var day: Int
 
-    package init(kind: Kind, route: LedgerRoute, charge: Charge, usage: Usage, day: Int) {
+    package init(
+        kind: Kind, route: LedgerRoute, charge: Charge, usage: Usage, requests: Int = 1, tokens: Int? = nil, day: Int
+    ) {
         self.kind = kind
         self.route = route
         self.charge = charge
         self.usage = usage
+        self.requests = requests
+        self.tokens = tokens ?? usage.totalTokens
         self.day = day
     }
+
+    /// An event of the books, and not only an attempt that left nothing behind.
+    package var isWorthKeeping: Bool { usage != Usage() || charge != Charge() || requests != 0 || tokens != 0 }
 }
 
 /// How an attempt travelled, and on whose bill.
@@ -89,12 +100,16 @@ package struct SpendRow: Hashable, Sendable {
     package var attempts: Int
     /// Attempts that brought an answer.
     package var answers: Int
+    /// Requests that quotas and allowances count.
+    package var requests: Int
+    /// Tokens that quotas count.
+    package var tokens: Int
     package var usage: Usage
     package var charge: Charge
 
     package init(
         route: LedgerRoute, className: String, batch: BatchID, day: Int, attempts: Int = 0, answers: Int = 0,
-        usage: Usage = Usage(), charge: Charge = Charge()
+        requests: Int = 0, tokens: Int = 0, usage: Usage = Usage(), charge: Charge = Charge()
     ) {
         self.route = route
         self.className = className
@@ -102,6 +117,8 @@ package struct SpendRow: Hashable, Sendable {
         self.day = day
         self.attempts = attempts
         self.answers = answers
+        self.requests = requests
+        self.tokens = tokens
         self.usage = usage
         self.charge = charge
     }

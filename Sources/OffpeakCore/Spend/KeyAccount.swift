@@ -53,7 +53,7 @@ package struct KeyAccount: Sendable {
         switch billing {
         case .platform: return value
         case .provider: return hasCredit(at: now) ? .zero : value
-        case .routerBYOK: return (hasCredit(at: now) ? .zero : value) + feeOn(list, already: listReserved)
+        case .routerBYOK: return (hasCredit(at: now) ? .zero : value) + feeOn(list, beside: feeUse.reserved)
         }
     }
 
@@ -71,16 +71,16 @@ package struct KeyAccount: Sendable {
         }
     }
 
-    /// The fee on traffic of a list value, what is left of the allowance taken off.
-    private func feeOn(_ list: Money, already: Money) -> Money {
+    /// The fee on traffic of a list value, what is left of the allowance taken off; `reserved` may use up more of it.
+    private func feeOn(_ list: Money, beside reserved: PeriodUse.Amount) -> Money {
         guard let fee else { return .zero }
         var charged = list
         switch fee.allowance {
         case nil: break
         case .money(let limit):
-            let left = max(.zero, limit - feeUse.settled.money - already)
+            let left = max(.zero, limit - feeUse.settled.money - reserved.money)
             charged = max(.zero, list - left)
-        case .requests(let limit): if feeUse.settled.requests + feeUse.reserved.requests < limit { charged = .zero }
+        case .requests(let limit): if feeUse.settled.requests + reserved.requests < limit { charged = .zero }
         }
         return charged.share(millionths: fee.shareMillionths)
     }
@@ -128,7 +128,7 @@ package struct KeyAccount: Sendable {
             charge.provider = value
         } else if ownKey, billing == .routerBYOK {
             charge.provider = reported?.upstream ?? value
-            charge.platform = reported?.platform ?? feeOn(list, already: .zero)
+            charge.platform = reported?.platform ?? feeOn(list, beside: PeriodUse.Amount())
         } else {
             // The platform's own capacity, also where its answer says that our key was not used.
             charge.platform = reported?.platform ?? value

@@ -72,11 +72,13 @@ package struct PeriodUse: Sendable, Equatable {
     /// What earlier runs used in the present period.
     package mutating func recall(_ used: Amount) { settled = settled + used }
 
-    /// The calendar as it stands: a later end is a new period, in which nothing is used yet.
+    /// The calendar as it stands: a later end is a new period, in which nothing is used yet. A clock that is put back does
+    /// not bring an old period back: when it comes forward again, what was used would be forgotten.
     package mutating func turn(_ calendar: PeriodEnds) {
         guard let period else { return }
         let end = calendar[period]
-        if ends != .distantFuture, end > ends {
+        guard ends == .distantFuture || end > ends else { return }
+        if ends != .distantFuture {
             (settled, reserved) = (Amount(), Amount())
             number += 1
         }

@@ -40,6 +40,8 @@ struct ByteWriter {
         write(entry.route.model)
         write(entry.charge)
         write(entry.usage)
+        write(entry.requests)
+        write(entry.tokens)
         write(entry.day)
     }
 
@@ -120,11 +122,11 @@ struct ByteReader {
         if has == 0 { return .some(nil) }
         guard let kind = int().flatMap(LedgerEntry.Kind.init), let key = string(),
             let bill = string().flatMap(Billing.init), let lane = string().flatMap(Lane.init), let model = string(),
-            let charge = charge(), let usage = usage(), let day = int()
+            let charge = charge(), let usage = usage(), let requests = int(), let tokens = int(), let day = int()
         else { return nil }
         return LedgerEntry(
             kind: kind, route: LedgerRoute(key: key, bill: bill, lane: lane, model: model), charge: charge,
-            usage: usage, day: day)
+            usage: usage, requests: requests, tokens: tokens, day: day)
     }
 
     mutating func settlement() -> Settlement? {

@@ -6,6 +6,7 @@ ALTER TABLE attempt ADD COLUMN day INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE attempt ADD COLUMN worst_provider INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE attempt ADD COLUMN worst_platform INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE attempt ADD COLUMN worst_list INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attempt ADD COLUMN worst_tokens INTEGER NOT NULL DEFAULT 0;
 
 -- Everything that reports tell apart. Outlives its batch.
 CREATE TABLE account (
@@ -20,7 +21,8 @@ CREATE TABLE account (
 ) STRICT;
 
 -- What each attempt cost, in nano-dollars, and used. Entries are only added: a lost answer that comes after all adds the
--- difference. kind: 0 settled, 1 assumed (the answer was lost: the worst case), 2 corrected.
+-- difference. `requests` and `tokens` are what quotas count: nothing for what was turned away, and the worst case of what
+-- was lost. kind: 0 settled, 1 assumed (the answer was lost: the worst case), 2 corrected.
 CREATE TABLE ledger (
     id INTEGER PRIMARY KEY,
     account INTEGER NOT NULL REFERENCES account (id),
@@ -37,7 +39,9 @@ CREATE TABLE ledger (
     provider INTEGER NOT NULL,
     platform INTEGER NOT NULL,
     credit INTEGER NOT NULL,
-    list INTEGER NOT NULL
+    list INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    tokens INTEGER NOT NULL
 ) STRICT;
 
 CREATE INDEX ledger_of_attempt ON ledger (job, lease);
@@ -66,6 +70,8 @@ CREATE TABLE spend (
     platform INTEGER NOT NULL,
     credit INTEGER NOT NULL,
     list INTEGER NOT NULL,
+    requests INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
     first_job INTEGER,
     first_lease INTEGER,
     first_recorded INTEGER,

@@ -160,12 +160,13 @@ package struct OpenAttempt: Sendable, Equatable {
     package var lane: Lane
     /// The most that it can have cost.
     package var worst: Charge
+    package var worstTokens: Int
     /// The calendar day whose quotas and budgets it uses.
     package var day: Int
 
     package init(
         ticket: JobTicket, key: String, model: String, started: Timestamp, reservedTokens: Int,
-        bill: Billing = .provider, lane: Lane = .sync, worst: Charge = Charge(), day: Int = 0
+        bill: Billing = .provider, lane: Lane = .sync, worst: Charge = Charge(), worstTokens: Int = 0, day: Int = 0
     ) {
         self.ticket = ticket
         self.key = key
@@ -175,6 +176,7 @@ package struct OpenAttempt: Sendable, Equatable {
         self.bill = bill
         self.lane = lane
         self.worst = worst
+        self.worstTokens = worstTokens
         self.day = day
     }
 
@@ -182,7 +184,7 @@ package struct OpenAttempt: Sendable, Equatable {
     package var assumed: LedgerEntry {
         LedgerEntry(
             kind: .assumed, route: LedgerRoute(key: key, bill: bill, lane: lane, model: model), charge: worst,
-            usage: Usage(), day: day)
+            usage: Usage(), tokens: worstTokens, day: day)
     }
 }
 

@@ -25,14 +25,15 @@ struct LedgerWriting {
             """
         static let add: StaticString = """
             INSERT INTO ledger (account, job, lease, day, recorded, kind, input_tokens, cached_tokens,
-                cache_write_tokens, output_tokens, reasoning_tokens, provider, platform, credit, list)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                cache_write_tokens, output_tokens, reasoning_tokens, provider, platform, credit, list,
+                requests, tokens)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """
         static let addSum: StaticString = """
             INSERT INTO spend (account, day, attempts, answers, input_tokens, cached_tokens, cache_write_tokens,
-                output_tokens, reasoning_tokens, provider, platform, credit, list, first_job, first_lease,
-                first_recorded, last_recorded)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                output_tokens, reasoning_tokens, provider, platform, credit, list, requests, tokens, first_job,
+                first_lease, first_recorded, last_recorded)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (account, day) DO UPDATE SET attempts = attempts + excluded.attempts,
                 answers = answers + excluded.answers, input_tokens = input_tokens + excluded.input_tokens,
                 cached_tokens = cached_tokens + excluded.cached_tokens,
@@ -41,6 +42,7 @@ struct LedgerWriting {
                 reasoning_tokens = reasoning_tokens + excluded.reasoning_tokens,
                 provider = provider + excluded.provider, platform = platform + excluded.platform,
                 credit = credit + excluded.credit, list = list + excluded.list,
+                requests = requests + excluded.requests, tokens = tokens + excluded.tokens,
                 first_job = coalesce(first_job, excluded.first_job),
                 first_lease = coalesce(first_lease, excluded.first_lease),
                 first_recorded = coalesce(first_recorded, excluded.first_recorded),
@@ -50,7 +52,7 @@ struct LedgerWriting {
             SELECT coalesce(sum(input_tokens), 0), coalesce(sum(cached_tokens), 0),
                 coalesce(sum(cache_write_tokens), 0), coalesce(sum(output_tokens), 0),
                 coalesce(sum(reasoning_tokens), 0), coalesce(sum(provider), 0), coalesce(sum(platform), 0),
-                coalesce(sum(credit), 0), coalesce(sum(list), 0)
+                coalesce(sum(credit), 0), coalesce(sum(list), 0), coalesce(sum(requests), 0), coalesce(sum(tokens), 0)
             FROM ledger WHERE job = ? AND lease = ?
             """
     }
@@ -72,11 +74,13 @@ struct LedgerWriting {
         var difference = entry
         difference.kind = .corrected
         let earlier = try connection.first(SQL.ofAttempt, settlement.job, settlement.lease) { row in
-            (usage: row.fullUsage(0), charge: row.charge(5))
+            (usage: row.fullUsage(0), charge: row.charge(5), requests: row.int(9), tokens: row.int(10))
         }
         if let earlier {
             difference.charge = entry.charge - earlier.charge
             difference.usage = entry.usage - earlier.usage
+            difference.requests = entry.requests - earlier.requests
+            difference.tokens = entry.tokens - earlier.tokens
         }
         let place = Place(account: try account(entry.route, settlement.flow, connection), day: entry.day)
         if answered { sums[place, default: SpendSum()].answers += 1 }
@@ -87,7 +91,9 @@ struct LedgerWriting {
         _ entry: LedgerEntry, _ settlement: Settlement, _ place: Place, _ connection: Connection, at now: Timestamp
     ) throws(StoreError) {
         // An attempt that used and cost nothing is counted, but leaves no entry: a refusal is no event of the books.
-        guard entry.usage != Usage() || entry.charge != Charge() else { return }
+        guard entry.isWorthKeeping else { return }
+        sums[place, default: SpendSum()].requests += entry.requests
+        sums[place, default: SpendSum()].tokens += entry.tokens
         sums[place, default: SpendSum()].usage = sums[place, default: SpendSum()].usage + entry.usage
         sums[place, default: SpendSum()].charge = sums[place, default: SpendSum()].charge + entry.charge
         if sums[place]?.first == nil { sums[place]?.first = (settlement.job, settlement.lease, now) }
@@ -100,6 +106,8 @@ struct LedgerWriting {
         statement.bind(6, entry.kind.rawValue)
         statement.bind(from: 7, entry.usage)
         statement.bind(from: 12, entry.charge)
+        statement.bind(16, entry.requests)
+        statement.bind(17, entry.tokens)
         try statement.run()
     }
 
@@ -134,10 +142,12 @@ struct LedgerWriting {
             statement.bind(4, sum.answers)
             statement.bind(from: 5, sum.usage)
             statement.bind(from: 10, sum.charge)
-            statement.bind(14, sum.first.map { Int($0.job) })
-            statement.bind(15, sum.first?.lease)
-            statement.bind(16, sum.first.map { Int($0.at.milliseconds) })
-            statement.bind(17, sum.first.map { Int($0.at.milliseconds) })
+            statement.bind(14, sum.requests)
+            statement.bind(15, sum.tokens)
+            statement.bind(16, sum.first.map { Int($0.job) })
+            statement.bind(17, sum.first?.lease)
+            statement.bind(18, sum.first.map { Int($0.at.milliseconds) })
+            statement.bind(19, sum.first.map { Int($0.at.milliseconds) })
             try statement.run()
         }
     }
@@ -147,6 +157,8 @@ struct LedgerWriting {
 struct SpendSum {
     var attempts = 0
     var answers = 0
+    var requests = 0
+    var tokens = 0
     var usage = Usage()
     var charge = Charge()
     /// The attempt of the transaction's first entry there, and its moment, which is that of all of them.

@@ -201,7 +201,7 @@ package final class MemoryQueue: JobQueue {
                 return OpenAttempt(
                     ticket: ticket, key: attempt.start.key, model: attempt.start.model, started: attempt.start.started,
                     reservedTokens: attempt.start.reservedTokens, bill: attempt.start.bill, lane: attempt.start.lane,
-                    worst: attempt.start.worst, day: attempt.start.day)
+                    worst: attempt.start.worst, worstTokens: attempt.start.worstTokens, day: attempt.start.day)
             }
     }
 
@@ -274,13 +274,16 @@ package final class MemoryQueue: JobQueue {
             for earlier in ledger where earlier.job == settlement.job && earlier.lease == settlement.lease {
                 entry.charge = entry.charge - earlier.entry.charge
                 entry.usage = entry.usage - earlier.entry.usage
+                entry.requests -= earlier.entry.requests
+                entry.tokens -= earlier.entry.tokens
             }
         }
         sums.add(
             SpendRow(
                 route: entry.route, className: flow.className, batch: flow.batch, day: entry.day,
-                attempts: isLate ? 0 : 1, answers: answered ? 1 : 0, usage: entry.usage, charge: entry.charge))
-        if entry.usage != Usage() || entry.charge != Charge() {
+                attempts: isLate ? 0 : 1, answers: answered ? 1 : 0, requests: entry.requests, tokens: entry.tokens,
+                usage: entry.usage, charge: entry.charge))
+        if entry.isWorthKeeping {
             ledger.append((settlement.job, settlement.lease, entry))
         }
     }

@@ -14,7 +14,7 @@ private enum SQL {
     static let openAttempts: StaticString = """
         SELECT job.id, job.flow, attempt.lease, job.attempts_used, job.bytes, job.max_output,
             attempt.key, attempt.model, attempt.started, attempt.reserved_tokens, attempt.bill, attempt.lane, attempt.day,
-            attempt.worst_provider, attempt.worst_platform, 0, attempt.worst_list
+            attempt.worst_provider, attempt.worst_platform, 0, attempt.worst_list, attempt.worst_tokens
         FROM attempt JOIN job ON job.id = attempt.job WHERE attempt.outcome = 0 ORDER BY attempt.job, attempt.lease
         """
     /// One look into the index per flow that has scheduled jobs.
@@ -35,7 +35,8 @@ private enum SQL {
     static let spend: StaticString = """
         SELECT account.key, account.bill, account.lane, account.model, account.class, account.batch, spend.day,
             spend.attempts, spend.answers, spend.input_tokens, spend.cached_tokens, spend.cache_write_tokens,
-            spend.output_tokens, spend.reasoning_tokens, spend.provider, spend.platform, spend.credit, spend.list
+            spend.output_tokens, spend.reasoning_tokens, spend.provider, spend.platform, spend.credit, spend.list,
+            spend.requests, spend.tokens
         FROM spend JOIN account ON account.id = spend.account ORDER BY spend.account, spend.day
         """
 }
@@ -74,7 +75,7 @@ extension SQLiteQueue {
                 OpenAttempt(
                     ticket: ticket, key: row.string(6), model: row.string(7), started: row.time(8),
                     reservedTokens: row.int(9), bill: try row.billing(10), lane: try row.lane(11),
-                    worst: row.charge(13), day: row.int(12)))
+                    worst: row.charge(13), worstTokens: row.int(17), day: row.int(12)))
         }
         return attempts
     }
@@ -129,7 +130,8 @@ extension Connection {
             rows.append(
                 SpendRow(
                     route: route, className: row.string(4), batch: row.int64(5), day: row.int(6), attempts: row.int(7),
-                    answers: row.int(8), usage: row.fullUsage(9), charge: row.charge(14)))
+                    answers: row.int(8), requests: row.int(18), tokens: row.int(19), usage: row.fullUsage(9),
+                    charge: row.charge(14)))
         }
         return rows
     }

@@ -21,6 +21,8 @@ struct SpendSums {
         }
         rows[index].attempts += row.attempts
         rows[index].answers += row.answers
+        rows[index].requests += row.requests
+        rows[index].tokens += row.tokens
         rows[index].usage = rows[index].usage + row.usage
         rows[index].charge = rows[index].charge + row.charge
     }

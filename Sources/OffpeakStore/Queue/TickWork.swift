@@ -10,8 +10,8 @@ private enum SQL {
         "UPDATE job SET state = 1, lease = ?2 WHERE id = ?1 AND lease = ?2 - 1 AND state = 0 AND flow = ?3"
     static let insertAttempt: StaticString = """
         INSERT INTO attempt (job, lease, key, model, started, reserved_tokens, passed_over, bill, lane, day,
-            worst_provider, worst_platform, worst_list, outcome)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
+            worst_provider, worst_platform, worst_list, worst_tokens, outcome)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
         """
     static let body: StaticString = "SELECT body FROM payload WHERE job = ?"
     static let dueFlows: StaticString = """
@@ -133,6 +133,7 @@ struct TickWork {
         insert.bind(11, start.worst.provider.nanodollars)
         insert.bind(12, start.worst.platform.nanodollars)
         insert.bind(13, start.worst.list.nanodollars)
+        insert.bind(14, start.worstTokens)
         try insert.run()
         let payload = try connection.statement(SQL.body)
         payload.bind(1, start.job)
