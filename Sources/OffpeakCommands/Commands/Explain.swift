@@ -129,6 +129,8 @@ struct Explanation {
         var text = "cost: " + MoneyText.cost(cost.charge, unknown: Charge(), attempts: 0)
         switch cost.kind {
         case .settled: break
+        case .assumed where attempt.outcome == .succeeded:
+            text += ", assumed: the answer did not tell its usage, and this is the most that it can have cost"
         case .assumed: text += ", assumed: the answer was lost, and this is the most that it can have cost"
         case .corrected: text += ", corrected: the answer was lost and came after all"
         }
