@@ -230,7 +230,9 @@ import Testing
         let elsewhere = try #require(lines.last)["custom_id"].text
         let moved = try await place.run("explain", "b1", elsewhere, "--json").document()["attempts"][0]
         #expect(moved["key"].text == "shared" && moved["bill"].text == "platform")
-        #expect(moved["passed_over"][0]["key"].text == "own")
+        #expect(moved["passed_over"][0]["key"].text == "own" && moved["not_chosen"].list.isEmpty)
+        #expect(explained[0]["not_chosen"][0]["key"].text == "shared")
+        #expect(explained[0]["not_chosen"][0]["reason"].text == "shared capacity comes after own keys")
         #expect(moved["passed_over"][0]["reason"].text.contains("quota"))
         #expect(Amounts(moved["cost"]).platform > 0 && Amounts(moved["cost"]).provider == 0)
     }

@@ -19,7 +19,7 @@ extension Command {
         }
         let explanation = Explanation(
             job: job, attempts: try reader.attempts(of: job.id),
-            policy: context.configurationIfAny()?.policy(of: job.className))
+            configuration: context.configurationIfAny())
         if context.printer.usesJSON {
             context.printer.json { explanation.write(to: &$0) }
         } else {
@@ -34,7 +34,16 @@ struct Explanation {
     let job: JobRecord
     let attempts: [AttemptRecord]
     /// The class's present policy; nil when there is none.
-    let policy: ClassPolicy?
+    private let policy: ClassPolicy?
+    /// The keys that the class may use now.
+    private let candidates: [KeyDescriptor]
+
+    init(job: JobRecord, attempts: [AttemptRecord], configuration: Configuration?) {
+        self.job = job
+        self.attempts = attempts
+        policy = configuration?.policy(of: job.className)
+        candidates = policy.flatMap { configuration?.keys(for: $0) }?.filter(\.enabled) ?? []
+    }
 
     private var state: String {
         switch job.state {
@@ -99,6 +108,14 @@ struct Explanation {
             }
         }
         writer.member("chosen", choice(attempt))
+        writer.array("not_chosen") { array in
+            for other in others(attempt) {
+                array.object {
+                    $0.member("key", other.key)
+                    $0.member("reason", other.reason)
+                }
+            }
+        }
     }
 
     private static func word(_ outcome: AttemptRecord.Outcome) -> String {
@@ -152,6 +169,24 @@ struct Explanation {
         return text
     }
 
+    /// The keys that nothing was noted against, as the class's policy ranks them.
+    private func others(_ attempt: AttemptRecord) -> [PassedKey] {
+        guard let policy, candidates.contains(where: { $0.name == attempt.key }) else { return [] }
+        let passed = Set(PassedKey.list(attempt.passedOver).map(\.key))
+        return candidates.filter { $0.name != attempt.key && !passed.contains($0.name) }.map { key in
+            if key.billing == .platform && attempt.bill != .platform {
+                return PassedKey(key: key.name, reason: "shared capacity comes after own keys")
+            }
+            let reason =
+                switch policy.objective {
+                case .order: "comes later in the class's order"
+                case .cost: "could have taken it, but was not cheaper"
+                case .speed: "could have taken it, but was not faster"
+                }
+            return PassedKey(key: key.name, reason: reason)
+        }
+    }
+
     var lines: [String] {
         var lines = [
             "\(job.customID) of b\(job.batch), line \(job.line), class \(job.className), model \(job.model): \(state)"
@@ -170,7 +205,7 @@ struct Explanation {
             }
             if !attempt.reason.isEmpty { lines.append("     → \(attempt.disposition ?? ""): \(attempt.reason)") }
             if let choice = choice(attempt) { lines.append("     key \(attempt.key): \(choice)") }
-            for passed in PassedKey.list(attempt.passedOver) {
+            for passed in PassedKey.list(attempt.passedOver) + others(attempt) {
                 lines.append("     not key \(passed.key): \(passed.reason)")
             }
             if attempt.usage != Usage() {
