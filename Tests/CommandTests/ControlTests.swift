@@ -41,12 +41,24 @@ import Testing
         #expect(try await provider.ledger()["requests"].int == 400)
     }
 
+    @Test func `cancelling what is done changes nothing`() async throws {
+        let (place, _) = try await Workplace.rehearsed()
+        try await place.submit(3)
+        try await place.ok("run")
+        #expect(try await place.run("cancel", "b1").err == "b1 is done: there is nothing to cancel\n")
+        #expect(try await place.status()["state"].text == "done")
+    }
+
     @Test func `paused work makes --no-wait end with 4`() async throws {
         let (place, _) = try await Workplace.rehearsed()
         try await place.submit(3)
         try await place.ok("pause", "b1")
         let outcome = try await place.run("run", "--no-wait")
-        #expect(outcome.status == 4 && outcome.err.hasPrefix("0 jobs succeeded, 0 failed, 0 parked, 3 still waiting\n"))
+        #expect(
+            outcome.status == 4
+                && outcome.err.hasPrefix(
+                    "waiting for a person: batch b1 is paused\n0 jobs succeeded, 0 failed, 0 parked, 3 still waiting\n"),
+            "\(outcome)")
         try await place.ok("resume", "b1")
         try await place.ok("run")
     }
@@ -92,9 +104,13 @@ import Testing
         var jobs = try await place.status()["jobs"]
         #expect(jobs["succeeded"].int == 2 && jobs["failed"].int == 2 && jobs["parked"].int == 3)
         #expect(try await place.run("keys", "--json").document()["keys"][0]["health"].text == "rejected")
-        #expect(try await place.ok("status", "b1").contains("3 jobs waiting for a person: `offpeak retry b1 --parked`"))
         #expect(
-            try await place.run("retry", "b1", "--unknown").err == "b1: 0 jobs will be tried again by `offpeak run`\n")
+            try await place.ok("status", "b1").contains(
+                "3 jobs waiting for a person: `offpeak explain` tells why; mend that, then `offpeak retry b1 --parked`")
+        )
+        #expect(
+            try await place.run("retry", "b1", "--unknown").err
+                == "b1: 0 jobs will be tried again by `offpeak run`; 3 are parked: --parked; 2 failed: --failed\n")
         let failed = try await place.run("retry", "b1", "--failed", "--json").document()
         #expect(failed["batch"].text == "b1" && failed["retried"].int == 2)
         jobs = try await place.status()["jobs"]

@@ -51,6 +51,23 @@ import Testing
         return (place, provider)
     }
 
+    @Test func `results overwrite neither the queue nor the configuration nor the input`() async throws {
+        let (place, _) = try await Workplace.rehearsed()
+        try await place.submit(3, as: "in.jsonl")
+        try await place.ok("run")
+        for (file, what) in [
+            ("offpeak.db", "the queue"), ("./offpeak.db-lock", "the queue"), ("offpeak.json5", "the configuration"),
+            ("in.jsonl", "the batch's own input"),
+        ] {
+            for option in ["-o", "--errors"] {
+                let outcome = try await place.run("results", "b1", option, file)
+                #expect(outcome.status == 1, "\(outcome)")
+                #expect(outcome.err == "error: \(file) is \(what) and is not overwritten\nhint: name another file\n")
+            }
+        }
+        #expect(try await place.status()["jobs"]["succeeded"].int == 3)
+    }
+
     @Test func `results are one line per job in input order, in OpenAI's format`() async throws {
         let (place, _) = try await finished()
         let outcome = try await place.run("results", "b1")

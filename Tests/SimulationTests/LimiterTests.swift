@@ -70,8 +70,7 @@ import Testing
         #expect(used >= 970, "\(used) thousandths")
     }
 
-    /// Nothing was stated, so refusals are how the limit is found. That costs time: a quarter of an hour's work may take
-    /// half an hour where the server says nothing of what is left.
+    /// Nothing was stated, so refusals are how the limit is found; then there are few, and little time is lost.
     @Test(arguments: MeterKind.allCases.filter { $0 != .slices }, [false, true])
     func `A limit that nobody stated is found`(server: MeterKind, sendsHeaders: Bool) {
         var plan = NightPlan.calm(Limits(), server: server)
@@ -82,8 +81,8 @@ import Testing
         plan.submit(1_800)
         let report = plan.play()
         #expect(report.counts.states[JobState.succeeded.rawValue] == 1_800)
-        #expect(report.counts.limitRefusals <= 72, "\(report.counts.limitRefusals) refusals")
+        #expect(report.counts.limitRefusals <= 36, "\(report.counts.limitRefusals) refusals")
         let used = utilisation(report, best: 60_000 * 14)
-        #expect(used >= (sendsHeaders ? 850 : 500), "\(used) thousandths")
+        #expect(used >= 900, "\(used) thousandths")
     }
 }

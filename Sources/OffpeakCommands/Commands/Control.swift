@@ -9,6 +9,14 @@ extension Command {
         syntax: CommandSyntax("cancel", ["BATCH"], help: "ends what has not begun; what is in flight still finishes")
     ) { context in
         let batch = try context.batchNamed(0)
+        if batch.state == .open, batch.counts.open == 0 {
+            // Marked as cancelled, it could not be retried any more.
+            context.answer("b\(batch.id) is done: there is nothing to cancel") {
+                $0.member("batch", "b\(batch.id)")
+                $0.member("cancelled", 0)
+            }
+            return .success
+        }
         let control = try QueueControl(queue: context.queuePath)
         defer { control.close() }
         let count = try control.cancel(batch.id, at: RunnerClock().now)
@@ -67,7 +75,11 @@ extension Command {
         let control = try QueueControl(queue: context.queuePath)
         defer { control.close() }
         let count = try control.retry(batch.id, which, at: RunnerClock().now)
-        context.answer("b\(batch.id): \(Words.count(count, "job")) will be tried again by `offpeak run`") {
+        var text = "b\(batch.id): \(Words.count(count, "job")) will be tried again by `offpeak run`"
+        // Nothing chosen is hardly what was meant.
+        if count == 0, batch.counts.parked > 0 { text += "; \(batch.counts.parked) are parked: --parked" }
+        if count == 0, batch.counts.failed > 0 { text += "; \(batch.counts.failed) failed: --failed" }
+        context.answer(text) {
             $0.member("batch", "b\(batch.id)")
             $0.member("retried", count)
         }
@@ -91,7 +103,7 @@ extension Command {
             "prune", help: "deletes finished batches with their prompts, answers and attempts",
             options: [.value("--older-than", "DURATION", "only those finished longer ago than this; default 30d")])
     ) { context in
-        let age = try context.duration("--older-than") ?? .days(30)
+        let age = try context.duration("--older-than", allowsZero: true) ?? .days(30)
         let control = try QueueControl(queue: context.queuePath)
         defer { control.close() }
         let pruned = try control.prune(finishedBefore: RunnerClock().now - age)
@@ -118,9 +130,9 @@ extension CommandContext {
     }
 
     /// An option's value as a length of time.
-    func duration(_ option: String) throws(CommandFailure) -> Interval? {
+    func duration(_ option: String, allowsZero: Bool = false) throws(CommandFailure) -> Interval? {
         guard let text = arguments[option] else { return nil }
-        guard let interval = Interval(duration: text), interval > .zero else {
+        guard let interval = Interval(duration: text), interval > .zero || allowsZero else {
             throw .usage("\(option) takes a duration such as 90s, 30m, 12h or 1h30m, not \"\(text)\"")
         }
         return interval

@@ -17,9 +17,10 @@ extension Command {
                 .userError, code: "no_job", "batch b\(batch.id) has no job \"\(customID)\"",
                 hint: "ids are the lines' custom_id, exactly as written")
         }
+        let flow = batch.flows.first { $0.flow.id == job.flow }
         let explanation = Explanation(
             job: job, attempts: try reader.attempts(of: job.id),
-            configuration: context.configurationIfAny())
+            configuration: context.configurationIfAny(), hold: job.state == .ready ? flow?.hold : nil)
         if context.printer.usesJSON {
             context.printer.json { explanation.write(to: &$0) }
         } else {
@@ -37,10 +38,13 @@ struct Explanation {
     private let policy: ClassPolicy?
     /// The keys that the class may use now.
     private let candidates: [KeyDescriptor]
+    /// Why it waits, as the last run noted it.
+    let hold: Hold?
 
-    init(job: JobRecord, attempts: [AttemptRecord], configuration: Configuration?) {
+    init(job: JobRecord, attempts: [AttemptRecord], configuration: Configuration?, hold: Hold?) {
         self.job = job
         self.attempts = attempts
+        self.hold = hold
         policy = configuration?.policy(of: job.className)
         candidates = policy.flatMap { configuration?.keys(for: $0) }?.filter(\.enabled) ?? []
     }
@@ -67,6 +71,12 @@ struct Explanation {
             $0.member("line", job.line)
             $0.member("due", job.due)
             $0.member("attempts_used", job.attemptsUsed)
+            if let hold {
+                $0.object("waiting_for") {
+                    $0.member("reason", hold.reason)
+                    $0.member("until", hold.until)
+                }
+            }
             if let failure = job.failure {
                 $0.object("failure") {
                     $0.member("class", failure.failureClass)
@@ -192,6 +202,10 @@ struct Explanation {
             "\(job.customID) of b\(job.batch), line \(job.line), class \(job.className), model \(job.model): \(state)"
         ]
         if let due = job.due { lines.append("  again at \(TimeText.rfc3339(due))") }
+        if let hold {
+            let until = hold.until.map { " until \(TimeText.rfc3339($0))" } ?? ""
+            lines.append("  waits\(until): \(hold.reason)")
+        }
         if let failure = job.failure { lines.append("  \(failure.code): \(failure.message)") }
         if attempts.isEmpty { lines.append("  not sent yet") }
         for attempt in attempts {

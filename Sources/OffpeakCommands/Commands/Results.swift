@@ -1,3 +1,4 @@
+import Foundation
 import JSONLines
 import OffpeakConfiguration
 import OffpeakCore
@@ -29,6 +30,9 @@ extension Command {
         }
         let path = context.arguments["--output"].flatMap { $0 == "-" ? nil : $0 }
         let errors = context.arguments["--errors"].map { ResultsExport.Target.file($0) }
+        for target in [path, context.arguments["--errors"]].compactMap({ $0 }) {
+            try context.checkOverwritable(target, batch)
+        }
         do {
             let receipts = context.arguments.has("--receipts")
             let keys = receipts ? context.configurationIfAny()?.keys ?? [] : []
@@ -58,5 +62,20 @@ extension Command {
                     ? "make room and run the same command again" : "name another file with -o or --errors")
         }
         return .success
+    }
+}
+
+extension CommandContext {
+    /// Results may replace a file, but not one that they come from, or that a run needs.
+    fileprivate func checkOverwritable(_ path: String, _ batch: BatchStatus) throws(CommandFailure) {
+        func place(_ path: String) -> String { URL(filePath: path).resolvingSymlinksInPath().path }
+        let target = place(path)
+        let queue = place(queuePath)
+        var kept = [place(configPath): "the configuration"]
+        if let source = batch.sourcePath { kept[place(source)] = "the batch's own input" }
+        let what = target == queue || target.hasPrefix(queue + "-") ? "the queue" : kept[target]
+        guard let what else { return }
+        throw CommandFailure(
+            .userError, code: "write", "\(path) is \(what) and is not overwritten", hint: "name another file")
     }
 }

@@ -175,7 +175,8 @@ struct BatchView {
         }
         if counts.parked > 0 {
             lines.append(
-                "    \(Words.count(counts.parked, "job")) waiting for a person: `offpeak retry b\(batch.id) --parked`")
+                "    \(Words.count(counts.parked, "job")) waiting for a person: `offpeak explain` tells why; mend that, then `offpeak retry b\(batch.id) --parked`"
+            )
         }
         return lines
     }

@@ -97,14 +97,18 @@ extension CommandContext {
         }
         guard let batch = result.batch else {
             let bad = Words.count(result.rejectedCount, "bad line")
+            let lacksModel =
+                request.model == nil && result.rejected.contains { $0.reason.hasPrefix("model is missing") }
             printer.failure(
                 CommandFailure(
                     .userError, code: "bad_lines",
                     request.skipsBadLines
                         ? "nothing was queued: there is no good line besides \(bad)"
                         : "nothing was queued: \(Command.sourceName(request.path)) has \(bad)",
-                    hint: request.skipsBadLines
-                        ? "mend them and submit again" : "mend them, or leave them out with --skip-bad-lines"))
+                    hint: lacksModel
+                        ? "--model M names the model of lines that name none"
+                        : request.skipsBadLines
+                            ? "mend them and submit again" : "mend them, or leave them out with --skip-bad-lines"))
             return
         }
         guard !printer.usesJSON else { return }

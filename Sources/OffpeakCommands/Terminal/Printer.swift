@@ -60,7 +60,13 @@ package struct Printer: Sendable {
     }
 
     /// Replaces the changing line on the terminal.
-    func progress(_ text: String) { Self.write(2, "\r\u{1B}[K" + text) }
+    func progress(_ text: String) {
+        // A line that wraps could not be replaced.
+        var size = winsize()
+        let width = ioctl(2, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 1 ? Int(size.ws_col) - 1 : 79
+        let shown = text.count <= width ? text : text.prefix(width - 1) + "…"
+        Self.write(2, "\r\u{1B}[K" + shown)
+    }
 
     func clearProgress() { Self.write(2, "\r\u{1B}[K") }
 

@@ -33,7 +33,7 @@ final class ProgressDisplay {
         parts.append("\(run.milliPerSecond / 1_000).\(run.milliPerSecond % 1_000 / 100) answers/s")
         if run.failed > 0 { parts.append("\(run.failed) failed") }
         if run.parked > 0 { parts.append("\(run.parked) parked") }
-        if run.rateLimited > 0 { parts.append("\(run.rateLimited) × 429") }
+        if run.rateLimited > 0 { parts.append("\(run.rateLimited) rate-limit refusals") }
         parts.append("\(run.usage.inputTokens + run.usage.outputTokens) tokens")
         if let spent = MoneyText.spent(run.money) { parts.append(spent) }
         if run.deferred > 0, let until = run.deferredUntil {

@@ -23,6 +23,8 @@ struct KeyState: Sendable {
     var secretAsked = Timestamp.distantPast
     /// When it got another secret during this run.
     var secretSince = Timestamp.distantPast
+    /// When the provider last said that a used-up quota returns.
+    var quotaReturns = Timestamp.distantPast
     /// Models (the provider's names) that it turned out not to serve.
     var missingModels: [String: Failure] = [:]
     /// Mean answer time in µs, 0 while unknown.
@@ -58,6 +60,8 @@ struct KeyObstacle: Sendable {
     var until: Timestamp?
     /// Only a person can change it.
     var needsPerson = false
+    /// Answers that are under way may end it before `until`.
+    var isOpenEnded = false
     /// The failure that a job gets which is parked for it.
     var failure: Failure?
     /// It lasts beyond the pace of the limits: nothing is gained by waiting a minute.

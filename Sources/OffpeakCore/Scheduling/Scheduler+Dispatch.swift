@@ -157,7 +157,8 @@ extension Scheduler {
             return
         }
         let hold = Hold(reason: obstacle.reason, until: obstacle.until)
-        let isPace = (obstacle.until == nil && !obstacle.needsPerson) || isShort(hold, at: now)
+        let isPace =
+            obstacle.isOpenEnded || (obstacle.until == nil && !obstacle.needsPerson) || isShort(hold, at: now)
         if !isPace, isWorthTelling(hold, instead: state.hold, at: now) {
             state.hold = hold
             effects.holds.append((state.flow.id, hold))

@@ -194,7 +194,9 @@ extension Scheduler {
                 hasOpenEnd = true
             }
         }
-        if hasOpenEnd { return KeyObstacle(reason: "answers are awaited", until: passing?.until) }
+        if hasOpenEnd {
+            return KeyObstacle(reason: "answers are awaited", until: passing?.until, isOpenEnded: true)
+        }
         if let passing { return passing }
         // One paused key is a person's doing, not a failure: then nothing is parked for the rejected ones beside it.
         if obstacles.contains(where: { $0.obstacle.needsPerson && $0.obstacle.failure == nil }) {

@@ -130,8 +130,11 @@ extension Scheduler {
             keys[key].missingModels[flight.model] = failure
         case .overloaded, .unavailable, .timedOut, .unknownOutcome:
             // A request that never got there was not counted; one whose answer was lost may have been, in full.
-            let tokens: Int? = failure.judged || failure.failureClass == .unknownOutcome ? nil : 0
-            settle(flight, tokens: tokens, latency: nil, at: now, into: &effects)
+            if failure.judged || failure.failureClass == .unknownOutcome {
+                settle(flight, tokens: nil, latency: nil, at: now, into: &effects)
+            } else {
+                release(flight, into: &effects)
+            }
             keys[key].trouble = failure.message
             if isDraining && !failure.judged {
                 keys[key].breaker.inconclusive()
@@ -174,8 +177,10 @@ extension Scheduler {
     /// Money or a long quota is gone: nothing goes until the provider's moment, or an hour from now to ask again, but
     /// at the end of the day at the latest.
     private mutating func exhaust(_ key: Int, _ failure: Failure, at now: Timestamp) {
+        // What was in flight is refused as well, often in fewer words: that shortens no wait that the provider has named.
+        if let wait = failure.retryAfter { keys[key].quotaReturns = max(keys[key].quotaReturns, now + wait) }
         let guess = min(now + .hours(1), max(dayEnds, now + .minutes(1)))
-        let until = failure.retryAfter.map { now + $0 } ?? guess
+        let until = keys[key].quotaReturns > now ? keys[key].quotaReturns : guess
         keys[key].health = .exhausted(until: until, reason: failure.message)
         keys[key].breaker.inconclusive()
         keys[key].limiter.markNews()

@@ -84,6 +84,7 @@ package struct Scheduler: Sendable {
         case .secretChanged(let key):
             for i in keys.indices where keys[i].name == key {
                 (keys[i].health, keys[i].isAwaitingSecret, keys[i].secretSince) = (.ok, false, now)
+                keys[i].quotaReturns = .distantPast
                 keys[i].limiter.markNews()
             }
         case .secretKept(let key):
@@ -141,6 +142,13 @@ package struct Scheduler: Sendable {
 
     private mutating func neverLeft(_ job: JobID, into effects: inout SchedulerEffects) {
         guard let flight = flights.removeValue(forKey: job) else { return }
+        release(flight, into: &effects)
+        releaseSpend(flight)
+        keys[flight.key].breaker.inconclusive()
+    }
+
+    /// The request never got to the provider, so no limit counts it.
+    mutating func release(_ flight: Flight, into effects: inout SchedulerEffects) {
         giveBack(flight, requests: 1, tokens: flight.reserved, into: &effects) { scheduler in
             scheduler.keys[flight.key].limiter.release(
                 flight.keySequence, tokens: flight.reserved, tokensThrough: flight.tokensThrough)
@@ -149,8 +157,6 @@ package struct Scheduler: Sendable {
                     flight.poolSequence, tokens: flight.reserved, tokensThrough: flight.poolTokensThrough)
             }
         }
-        releaseSpend(flight)
-        keys[flight.key].breaker.inconclusive()
     }
 
     /// Changes what a request holds of its key, its pool and the day. If its own day is over, this one's counts stay: what

@@ -1,3 +1,4 @@
+import Foundation
 import OffpeakConfiguration
 import OffpeakCore
 import OffpeakStore
@@ -6,9 +7,9 @@ extension Engine {
     /// Whether the run is over.
     func end(at now: Timestamp) -> RunEnd? {
         guard scheduler.inFlightCount == 0, !isStoring, pending.isQuiet, hasView, failure == nil else { return nil }
-        if let cause = drainCause { return summary(cause) }
+        if let cause = drainCause, !isViewStale { return summary(cause) }
         let left = flows.values.filter { $0.counts.waiting > 0 }
-        if !options.watch {
+        if !options.watch, drainCause == nil {
             if !isViewStale, left.isEmpty { return summary(.finished) }
             if options.noWait, !isViewStale, isAllDeferred(left, at: now) { return summary(.workLeft) }
         }
@@ -20,7 +21,10 @@ extension Engine {
     /// Nothing can go now, and nothing will within the normal pace of a minute's limit.
     private func isAllDeferred(_ left: [FlowStatus], at now: Timestamp) -> Bool {
         let soon = now + RunOptions.longestPace
+        // A provider that is down is tried again and again, each time soon; after a while that is no pace any more.
+        let isGettingNowhere = now - lastAnswer > RunOptions.longestPace
         return left.allSatisfy { status in
+            if isGettingNowhere, scheduler.hold(on: status.flow.id) != nil || status.counts.ready == 0 { return true }
             if status.counts.scheduled > 0, let due = status.nextDue, due <= soon { return false }
             if status.counts.ready == 0 { return true }
             if configuration.policy(of: status.flow.className) == nil { return true }
@@ -52,6 +56,24 @@ extension Engine {
         snapshot.inFlight = scheduler.inFlightCount
         snapshot.milliPerSecond = rates.milliPerSecond(at: now)
         onProgress(snapshot)
+    }
+}
+
+extension Engine {
+    /// Says what is waited for, each thing once: whoever looks at a run that stands still wants to know why.
+    func tell(_ hold: Hold, at now: Timestamp) {
+        let text: String
+        if let until = hold.until {
+            guard until - now > RunOptions.longestPace else { return }
+            text = "waiting until \(Self.clock(until)): \(hold.reason)"
+        } else {
+            text = "waiting for a person: \(hold.reason)"
+        }
+        if toldHolds.insert(hold.reason).inserted { onNote(text) }
+    }
+
+    private static func clock(_ moment: Timestamp) -> String {
+        ISO8601DateFormatter().string(from: Date(timeIntervalSince1970: Double(moment.milliseconds / 1_000)))
     }
 }
 

@@ -51,6 +51,10 @@ package final class Engine {
     /// Nothing is sent any more: the run was told to stop at once.
     var isCancelled = false
     var lastRefresh = Timestamp.distantPast
+    /// When the last job was answered, or the run began.
+    var lastAnswer: Timestamp
+    /// Reasons for waiting that were told.
+    var toldHolds: Set<String> = []
     var hasView = false
     /// Our own transactions changed the counts since they were read.
     var isViewStale = false
@@ -73,6 +77,7 @@ package final class Engine {
         self.onNote = onNote
         let now = clock.now
         snapshot = RunSnapshot(now: now, started: now)
+        lastAnswer = now
         calendar = RunCalendar(configuration: configuration, clock: clock)
         scheduler = Scheduler(
             keys: configuration.keys, pools: configuration.pools,
@@ -167,12 +172,14 @@ package final class Engine {
 
     private func count(_ report: AttemptReport) {
         switch report.outcome {
-        case .success(let answer): snapshot.usage = snapshot.usage + answer.usage
+        case .success(let answer):
+            snapshot.usage = snapshot.usage + answer.usage
+            lastAnswer = clock.now
+            rates.count(at: lastAnswer)
         case .failure(let failure):
             snapshot.usage = snapshot.usage + failure.usage
             if failure.failureClass == .rateLimited { snapshot.rateLimited += 1 }
         }
-        rates.count(at: clock.now)
     }
 
     // MARK: Time
@@ -215,6 +222,7 @@ package final class Engine {
         for key in effects.staleSecrets { loadSecret(key) }
         pending.add(effects)
         for settlement in effects.settlements { note(settlement) }
+        for case (_, let hold?) in effects.holds { tell(hold, at: now) }
         effects = SchedulerEffects()
         guard !isStoring, !pending.isEmpty else { return }
         // After a failure nothing is begun; what was still to come is kept once all of it is there.

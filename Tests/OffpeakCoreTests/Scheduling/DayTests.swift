@@ -235,7 +235,12 @@ import Testing
 extension Settlement {
     /// Whether the provider holds the request against its rate limit.
     fileprivate var isCounted: Bool {
-        if case .failure(let failure) = outcome { return failure.failureClass != .rateLimited }
-        return true
+        guard case .failure(let failure) = outcome else { return true }
+        switch failure.failureClass {
+        case .rateLimited: return false
+        // Not sent in full: the provider never had it.
+        case .overloaded, .unavailable, .timedOut: return failure.judged
+        default: return true
+        }
     }
 }

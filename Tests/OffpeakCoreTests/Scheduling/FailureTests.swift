@@ -113,6 +113,21 @@ import Testing
         }
     }
 
+    @Test func `requests that never reached the provider use up no limit`() {
+        var bench = Bench(
+            keys: [key("a", limits: Limits(rpd: 10, concurrent: 4))], classes: [policy("x", .strict, only: ["a"])])
+        bench.answer = { start in
+            let isDown = start.started < second(300)
+            return .init(
+                after: .milliseconds(5), report: isDown ? failed(failure(.unavailable, judged: false)) : answered())
+        }
+        bench.submit(10, to: 1, class: "x")
+        bench.tell()
+        bench.run(for: .minutes(20))
+        #expect(bench.count(.succeeded) == 10)
+        #expect(bench.starts.count > 20)
+    }
+
     @Test func `a rate-limited key keeps still for as long as its provider asks`() {
         var bench = Bench(
             keys: [key("a", limits: Limits(rpm: 600, concurrent: 4))], classes: [policy("x", .strict, only: ["a"])])
