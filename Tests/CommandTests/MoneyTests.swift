@@ -230,7 +230,9 @@ import Testing
         let elsewhere = try #require(lines.last)["custom_id"].text
         let moved = try await place.run("explain", "b1", elsewhere, "--json").document()["attempts"][0]
         #expect(moved["key"].text == "shared" && moved["bill"].text == "platform")
-        #expect(moved["passed_over"][0]["key"].text == "own")
+        #expect(moved["passed_over"][0]["key"].text == "own" && moved["not_chosen"].list.isEmpty)
+        #expect(explained[0]["not_chosen"][0]["key"].text == "shared")
+        #expect(explained[0]["not_chosen"][0]["reason"].text == "shared capacity comes after own keys")
         #expect(moved["passed_over"][0]["reason"].text.contains("quota"))
         #expect(Amounts(moved["cost"]).platform > 0 && Amounts(moved["cost"]).provider == 0)
     }
@@ -370,5 +372,43 @@ import Testing
         let ledger = try await provider.ledger()["by_key"]["own"]
         let billed = ledger["input_tokens"].int * 200 + ledger["output_tokens"].int * 1_600
         #expect(settled <= billed && billed <= total.provider)
+    }
+
+    @Test func `the books can be read beside a run, which shows what it has spent`() async throws {
+        let place = try Workplace(environment: ["KEY_OWN": "test-own"])
+        let provider = try await Provider(
+            #"{ seed: 3, latency: "200ms", keys: { "test-own": { name: "own" } } }"#, in: place)
+        place.providers.withLock { $0.append(provider) }
+        try place.write(
+            """
+            { providers: { "rehearsed": { kind: "openai", base_url: "\(provider.url)" } },
+              keys: { "own": { provider: "rehearsed", secret: { env: "KEY_OWN" }, limits: { concurrent: 4 },
+                               prices: { "m": { input: 0.2, output: 1.6 } } } },
+              classes: { "nightly": { posture: "strict", keys: { only: ["own"] } } } }
+            """, to: "offpeak.json5")
+        try place.write(Self.batch("nightly", 60), to: "in.jsonl")
+        try await place.ok("submit", "in.jsonl", "--class", "nightly")
+        let run = try Child(
+            "script", ["-qec", "'\(try Workplace.binary())' run", "/dev/null"], in: place.path,
+            environment: ["PATH": "/usr/bin:/bin", "HOME": place.path, "KEY_OWN": "test-own", "TERM": "xterm"])
+        try await provider.until("answers") { $0["answers"].int >= 8 }
+        var earlier = 0
+        var looks = 0
+        while run.isRunning {
+            let report = try await place.run("report", "--by", "day", "--json").document()
+            let total = Amounts(report["total"]["cost"])
+            #expect(report["rows"].list.reduce(Amounts()) { $0 + Amounts($1["cost"]) } == total)
+            #expect(total.provider >= earlier, "entries are only added")
+            earlier = total.provider
+            looks += 1
+        }
+        #expect(await run.wait() == 0)
+        #expect(looks > 1 && earlier > 0)
+        let shown = await run.out.whole()
+        #expect(shown.contains(/\d+ tokens, 0\.\d+ USD spent/), "\(shown)")
+        let total = try await place.run("report", "--json").document()["total"]["cost"]["provider_usd"].text
+        #expect(shown.contains("cost of this run: provider \(total) USD, platform 0.00 USD"))
+        let ledger = try await provider.ledger()["by_key"]["own"]
+        #expect(Self.nano(total) == ledger["input_tokens"].int * 200 + ledger["output_tokens"].int * 1_600)
     }
 }

@@ -93,6 +93,10 @@ import Testing
             }
         }
         #expect(lines.count { $0["response"].isNull } == 2)
+        // Failed lines have their receipt, too.
+        let receipts = try Document.lines(try await place.ok("results", "b1", "--receipts")).map { $0["offpeak"] }
+        #expect(receipts.allSatisfy { $0["key"].text == "one" && $0["bill"].text == "provider" })
+        #expect(receipts.map { $0["attempts"].int }.sorted() == [1, 1, 1, 1, 1, 1, 1, 2])
     }
 
     @Test func `files appear whole, and errors go to their own if wished`() async throws {

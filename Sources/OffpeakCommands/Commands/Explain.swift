@@ -20,8 +20,7 @@ extension Command {
         let flow = batch.flows.first { $0.flow.id == job.flow }
         let explanation = Explanation(
             job: job, attempts: try reader.attempts(of: job.id),
-            policy: context.configurationIfAny()?.policy(of: job.className),
-            hold: job.state == .ready ? flow?.hold : nil)
+            configuration: context.configurationIfAny(), hold: job.state == .ready ? flow?.hold : nil)
         if context.printer.usesJSON {
             context.printer.json { explanation.write(to: &$0) }
         } else {
@@ -36,9 +35,19 @@ struct Explanation {
     let job: JobRecord
     let attempts: [AttemptRecord]
     /// The class's present policy; nil when there is none.
-    let policy: ClassPolicy?
+    private let policy: ClassPolicy?
+    /// The keys that the class may use now.
+    private let candidates: [KeyDescriptor]
     /// Why it waits, as the last run noted it.
     let hold: Hold?
+
+    init(job: JobRecord, attempts: [AttemptRecord], configuration: Configuration?, hold: Hold?) {
+        self.job = job
+        self.attempts = attempts
+        self.hold = hold
+        policy = configuration?.policy(of: job.className)
+        candidates = policy.flatMap { configuration?.keys(for: $0) }?.filter(\.enabled) ?? []
+    }
 
     private var state: String {
         switch job.state {
@@ -109,6 +118,14 @@ struct Explanation {
             }
         }
         writer.member("chosen", choice(attempt))
+        writer.array("not_chosen") { array in
+            for other in others(attempt) {
+                array.object {
+                    $0.member("key", other.key)
+                    $0.member("reason", other.reason)
+                }
+            }
+        }
     }
 
     private static func word(_ outcome: AttemptRecord.Outcome) -> String {
@@ -139,6 +156,8 @@ struct Explanation {
         var text = "cost: " + MoneyText.cost(cost.charge, unknown: Charge(), attempts: 0)
         switch cost.kind {
         case .settled: break
+        case .assumed where attempt.outcome == .succeeded:
+            text += ", assumed: the answer did not tell its usage, and this is the most that it can have cost"
         case .assumed: text += ", assumed: the answer was lost, and this is the most that it can have cost"
         case .corrected: text += ", corrected: the answer was lost and came after all"
         }
@@ -158,6 +177,24 @@ struct Explanation {
         }
         if attempt.bill == .platform { text += "; shared capacity, which the class uses: \(policy.shared.rawValue)" }
         return text
+    }
+
+    /// The keys that nothing was noted against, as the class's policy ranks them.
+    private func others(_ attempt: AttemptRecord) -> [PassedKey] {
+        guard let policy, candidates.contains(where: { $0.name == attempt.key }) else { return [] }
+        let passed = Set(PassedKey.list(attempt.passedOver).map(\.key))
+        return candidates.filter { $0.name != attempt.key && !passed.contains($0.name) }.map { key in
+            if key.billing == .platform && attempt.bill != .platform {
+                return PassedKey(key: key.name, reason: "shared capacity comes after own keys")
+            }
+            let reason =
+                switch policy.objective {
+                case .order: "comes later in the class's order"
+                case .cost: "could have taken it, but was not cheaper"
+                case .speed: "could have taken it, but was not faster"
+                }
+            return PassedKey(key: key.name, reason: reason)
+        }
     }
 
     var lines: [String] {
@@ -182,7 +219,7 @@ struct Explanation {
             }
             if !attempt.reason.isEmpty { lines.append("     → \(attempt.disposition ?? ""): \(attempt.reason)") }
             if let choice = choice(attempt) { lines.append("     key \(attempt.key): \(choice)") }
-            for passed in PassedKey.list(attempt.passedOver) {
+            for passed in PassedKey.list(attempt.passedOver) + others(attempt) {
                 lines.append("     not key \(passed.key): \(passed.reason)")
             }
             if attempt.usage != Usage() {

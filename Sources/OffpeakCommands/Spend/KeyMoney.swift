@@ -31,7 +31,7 @@ struct KeyMoney {
             account.recall(
                 quota: row.isIn(key.quota?.per, calendar) ? row.amount : PeriodUse.Amount(),
                 fee: row.isIn(account.fee?.per, calendar)
-                    ? PeriodUse.Amount(money: row.charge.list, requests: row.answers) : PeriodUse.Amount(),
+                    ? PeriodUse.Amount(money: row.charge.list, requests: row.requests) : PeriodUse.Amount(),
                 creditUsed: row.charge.credit)
             if let fee = account.fee, row.isIn(fee.per, calendar) { feeSoFar += row.charge.platform }
         }
@@ -160,7 +160,7 @@ extension SpendRow {
 
     /// What a quota counts of it.
     var amount: PeriodUse.Amount {
-        PeriodUse.Amount(money: charge.value, requests: attempts, tokens: usage.totalTokens)
+        PeriodUse.Amount(money: charge.value, requests: requests, tokens: tokens)
     }
 }
 

@@ -222,11 +222,11 @@ struct Report {
         return "\"" + cell.replacing("\"", with: "\"\"") + "\""
     }
 
-    /// The lost answers' columns only where there are some, so that the table fits a terminal.
+    /// The columns of what is unknown only where there are some, so that the table fits a terminal.
     private var shown: (columns: [String], body: [[String]]) {
         let count = total.unknownAttempts > 0 ? columns.count : columns.count - 3
         let words = columns.map { name in
-            name.replacing("_usd", with: " USD").replacing("unknown_", with: "lost ").replacing("_", with: " ")
+            name.replacing("_usd", with: " USD").replacing("_", with: " ")
         }
         return (Array(words.prefix(count)), body.map { Array($0.prefix(count)) })
     }

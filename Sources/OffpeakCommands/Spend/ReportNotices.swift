@@ -52,12 +52,13 @@ struct ReportNotices {
         }
         let total = SpendTotal(lines)
         if total.unknownAttempts > 0 {
+            let one = total.unknownAttempts == 1
             let answers = Words.count(total.unknownAttempts, "answer")
             notices.append(
                 ReportNotice(
                     kind: .unknown,
-                    message: "\(answers) \(total.unknownAttempts == 1 ? "was" : "were") lost: "
-                        + "\(total.unknown.billed.text) USD are counted as spent for \(total.unknownAttempts == 1 ? "it" : "them"), the most possible"
+                    message: "\(answers) \(one ? "was" : "were") lost, or did not tell \(one ? "its" : "their") usage: "
+                        + "\(total.unknown.billed.text) USD are counted as spent for \(one ? "it" : "them"), the most possible"
                 ))
         }
         return notices

@@ -44,7 +44,7 @@ enum MoneyText {
         if charge.credit > .zero { text += "; \(charge.credit.text) USD of prepaid credit used" }
         if attempts > 0 {
             text +=
-                "; \(unknown.billed.text) USD of it assumed for \(Words.count(attempts, "lost answer")), at their worst"
+                "; \(unknown.billed.text) USD of it assumed for \(Words.count(attempts, "answer")) whose usage is unknown"
         }
         return text
     }

@@ -17,6 +17,11 @@ package struct PassedKey: Sendable, Equatable {
     package var key: String
     package var reason: String
 
+    package init(key: String, reason: String) {
+        self.key = key
+        self.reason = reason
+    }
+
     /// From the text that is kept with the attempt.
     package static func list(_ text: String) -> [PassedKey] {
         (JSONSlice(Array(text.utf8))?.elements ?? []).map {

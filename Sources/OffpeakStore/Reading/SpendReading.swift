@@ -23,7 +23,8 @@ private enum SQL {
         SELECT account.key, account.bill, account.lane, account.model, account.class, account.batch, spend.day,
             spend.attempts, spend.answers, spend.input_tokens, spend.cached_tokens, spend.cache_write_tokens,
             spend.output_tokens, spend.reasoning_tokens, spend.provider, spend.platform, spend.credit, spend.list,
-            spend.account, spend.first_job, spend.first_lease, spend.first_recorded, spend.last_recorded
+            spend.account, spend.first_job, spend.first_lease, spend.first_recorded, spend.last_recorded,
+            spend.requests, spend.tokens
         FROM spend JOIN account ON account.id = spend.account ORDER BY spend.account, spend.day
         """
     static let unknown: StaticString = """
@@ -121,7 +122,7 @@ extension Statement {
         let route = LedgerRoute(key: string(0), bill: try billing(1), lane: try lane(2), model: string(3))
         let row = SpendRow(
             route: route, className: string(4), batch: int64(5), day: int(6), attempts: int(7), answers: int(8),
-            usage: fullUsage(9), charge: charge(14))
+            requests: int(23), tokens: int(24), usage: fullUsage(9), charge: charge(14))
         var line = SpendLine(row: row)
         if let recorded = optionalTime(21) {
             line.first = SpendLine.Mark(job: int64(19), lease: int(20), recorded: recorded)
