@@ -33,21 +33,29 @@ extension CrossReferences {
                 hint: "state it in the key's `prices`, or \"free\" for your own server"))
     }
 
-    /// A class with a budget sends nothing whose price is unknown.
+    /// A class with a budget sends nothing whose price is unknown: a key is passed over for such a model, and a model that no
+    /// key has a price for could not be served at all.
     func budget(of read: ReadClass) {
         guard read.policy.budget != nil, !read.isUncertain else { return }
         let chains = Set(read.policy.models.values.joined()).sorted()
-        for key in configuration.keys(for: read.policy) where key.enabled {
+        let keys = configuration.keys(for: read.policy).filter(\.enabled)
+        func isPriced(_ model: String, _ key: KeyDescriptor) -> Bool? {
+            key.models.providerModel(for: model).map { configuration.priceBook.price(of: key, model: $0) != nil }
+        }
+        for key in keys {
             var models = chains
             if case .only(let names) = key.models { models = names.keys.sorted() }
-            let unknown = models.filter { model in
-                guard let name = key.models.providerModel(for: model) else { return false }
-                return configuration.priceBook.price(of: key, model: name) == nil
-            }
+            let unknown = models.filter { isPriced($0, key) == false }
             guard !unknown.isEmpty else { continue }
+            let shown = unknown.map { Spelling.shown($0) }.joined(separator: ", ")
+            if unknown.allSatisfy({ model in keys.contains { isPriced(model, $0) == true } }) {
+                read.fields.notice(
+                    "budget", "keeps key \"\(key.name)\" from serving \(shown), whose price there is unknown",
+                    hint: "state it in keys.\(key.name).prices")
+                continue
+            }
             read.fields.problem(
-                "budget",
-                "cannot be kept: the price of \(unknown.map { Spelling.shown($0) }.joined(separator: ", ")) on key \"\(key.name)\" is unknown",
+                "budget", "cannot be kept: the price of \(shown) on key \"\(key.name)\" is unknown",
                 hint: "state it in keys.\(key.name).prices, or exclude the key")
         }
     }
