@@ -60,6 +60,21 @@ import Testing
         #expect(report.counts.states[JobState.succeeded.rawValue] == 95 && report.counts.sends == 100)
     }
 
+    @Test(arguments: [-36_000_000, -3_600_000, -61_000, 61_000, 3_600_000] as [Int64])
+    func `A clock that is set between two runs makes nobody wait, and lets nobody rush`(distance: Int64) {
+        var plan = NightPlan.calm(Limits(rpm: 60))
+        plan.submit(120)
+        plan.dawn = 50_000
+        plan.acts = [Act(at: 10_000, .kill)]
+        plan.run.restart = 20_000...20_000
+        plan.run.jumps = [distance]
+        let report = plan.play()
+        // Three allowances: one before the kill, one after it, one for what the kill repeats.
+        #expect(report.ended < 200_000)
+        // Put forward, it makes the past look older than it is, which nobody can tell.
+        #expect(distance > 0 || report.counts.limitRefusals == 0)
+    }
+
     @Test func `A closed window costs neither turns nor attempts`() {
         var plan = NightPlan.calm(Limits(rpm: 60))
         // Starts at 08:00; open from 22:00 to 06:00.

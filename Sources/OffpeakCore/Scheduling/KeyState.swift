@@ -23,6 +23,8 @@ struct KeyState: Sendable {
     var secretAsked = Timestamp.distantPast
     /// When it got another secret during this run.
     var secretSince = Timestamp.distantPast
+    /// When the provider last said that a used-up quota returns.
+    var quotaReturns = Timestamp.distantPast
     /// Models (the provider's names) that it turned out not to serve.
     var missingModels: [String: Failure] = [:]
     /// Mean answer time in µs, 0 while unknown.

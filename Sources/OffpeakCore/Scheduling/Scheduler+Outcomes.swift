@@ -174,8 +174,10 @@ extension Scheduler {
     /// Money or a long quota is gone: nothing goes until the provider's moment, or an hour from now to ask again, but
     /// at the end of the day at the latest.
     private mutating func exhaust(_ key: Int, _ failure: Failure, at now: Timestamp) {
+        // What was in flight is refused as well, often in fewer words: that shortens no wait that the provider has named.
+        if let wait = failure.retryAfter { keys[key].quotaReturns = max(keys[key].quotaReturns, now + wait) }
         let guess = min(now + .hours(1), max(dayEnds, now + .minutes(1)))
-        let until = failure.retryAfter.map { now + $0 } ?? guess
+        let until = keys[key].quotaReturns > now ? keys[key].quotaReturns : guess
         keys[key].health = .exhausted(until: until, reason: failure.message)
         keys[key].breaker.inconclusive()
         keys[key].limiter.markNews()

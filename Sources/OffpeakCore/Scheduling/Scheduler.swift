@@ -83,6 +83,7 @@ package struct Scheduler: Sendable {
         case .secretChanged(let key):
             for i in keys.indices where keys[i].name == key {
                 (keys[i].health, keys[i].isAwaitingSecret, keys[i].secretSince) = (.ok, false, now)
+                keys[i].quotaReturns = .distantPast
                 keys[i].limiter.markNews()
             }
         case .secretKept(let key):

@@ -38,7 +38,7 @@ extension Checks {
             touched.insert(settlement.job)
             if let wait = openWaits.removeValue(forKey: settlement.job) {
                 lastingWaits[wait.key] = max(lastingWaits[wait.key], wait.until)
-                if let pool = poolOfKey[wait.key] { lastingPoolWaits[pool] = max(lastingPoolWaits[pool], wait.until) }
+                if let pool = wait.pool { lastingPoolWaits[pool] = max(lastingPoolWaits[pool], wait.until) }
             }
         }
         var place = queue.attempts.count - result.begun.count

@@ -132,9 +132,16 @@ extension Checks {
                 let until = time + wait
                 waits[request.key] = max(waits[request.key], until)
                 if let pool = poolOfKey[request.key] { poolWaits[pool] = max(poolWaits[pool], until) }
-                openWaits[request.job] = (request.key, until)
+                openWaits[request.job] = (request.key, poolOfKey[request.key], until)
             }
-        case .quotaExhausted, .keyRejected, .modelUnavailable: end(request.job, requests: nil, tokens: 0)
+        case .quotaExhausted:
+            end(request.job, requests: nil, tokens: 0)
+            if let wait = failure.retryAfter {
+                // Used-up money is the key's, whatever limits it shares.
+                waits[request.key] = max(waits[request.key], time + wait)
+                openWaits[request.job] = (request.key, nil, time + wait)
+            }
+        case .keyRejected, .modelUnavailable: end(request.job, requests: nil, tokens: 0)
         case .unavailable where !failure.judged: end(request.job, requests: nil, tokens: 0)
         case .invalidOutput: end(request.job, requests: nil, tokens: counted(report, request))
         case .refused, .invalidRequest: end(request.job, requests: nil, tokens: 0)

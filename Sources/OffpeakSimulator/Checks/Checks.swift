@@ -61,7 +61,7 @@ struct Checks {
     var lastingWaits: [Timestamp]
     var lastingPoolWaits: [Timestamp]
     /// Waits whose refusals are not recorded yet, by job.
-    var openWaits: [JobID: (key: Int, until: Timestamp)] = [:]
+    var openWaits: [JobID: (key: Int, pool: Int?, until: Timestamp)] = [:]
     /// Jobs begun or decided on by the present run.
     var underWay: Set<JobID> = []
     /// The key and model of each job's latest attempt.
@@ -181,6 +181,12 @@ struct Checks {
             poolSentBooks[i].restart()
         }
         (waits, poolWaits, openWaits) = (lastingWaits, lastingPoolWaits, [:])
+    }
+
+    /// Another secret may have another account behind it.
+    mutating func secretChanged(_ key: Int) {
+        (waits[key], lastingWaits[key]) = (.distantPast, .distantPast)
+        openWaits = openWaits.filter { $0.value.key != key }
     }
 
     /// Dead runners use up no attempts.

@@ -193,6 +193,8 @@ package struct RunPlan: Sendable {
     /// Of a hundred restarts, how many find the wall clock set.
     package var clockJumps = 0
     package var farthestJump: Int64 = 0
+    /// How far the clock is set before the second run, the third, and so on; besides those drawn.
+    package var jumps: [Int64] = []
     package var watches = false
     package var noWait = false
     /// The night ends with the first run that ends by itself, though work may be left.

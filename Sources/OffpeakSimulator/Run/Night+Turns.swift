@@ -11,6 +11,7 @@ extension Night {
         if runs > 0, !isDawn, plan.run.farthestJump > 0, chance.percent(plan.run.clockJumps) {
             jump(by: chance.within(-plan.run.farthestJump...plan.run.farthestJump))
         }
+        if plan.run.jumps.indices.contains(runs - 1) { jump(by: plan.run.jumps[runs - 1]) }
         runs += 1
         counts.runs += 1
         let names = plan.keys.map(\.name)
@@ -140,6 +141,7 @@ extension Night {
             drain(run, .stopped, at: time)
             if hard { cancelAll(run, at: time) }
         case .secretLoaded(let key, let isNew):
+            if isNew, let index = plan.keys.firstIndex(where: { $0.name == key }) { checks.secretChanged(index) }
             run.scheduler.handle(isNew ? .secretChanged(key: key) : .secretKept(key: key), at: time, into: &run.effects)
         }
     }
