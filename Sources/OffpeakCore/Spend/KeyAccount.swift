@@ -53,7 +53,9 @@ package struct KeyAccount: Sendable {
         switch billing {
         case .platform: return value
         case .provider: return hasCredit(at: now) ? .zero : value
-        case .routerBYOK: return (hasCredit(at: now) ? .zero : value) + feeOn(list, already: listReserved)
+        case .routerBYOK:
+            return (hasCredit(at: now) ? .zero : value)
+                + feeOn(list, already: listReserved, requests: feeUse.reserved.requests)
         }
     }
 
@@ -71,8 +73,9 @@ package struct KeyAccount: Sendable {
         }
     }
 
-    /// The fee on traffic of a list value, what is left of the allowance taken off.
-    private func feeOn(_ list: Money, already: Money) -> Money {
+    /// The fee on traffic of a list value, what is left of the allowance taken off: of what has been settled, and of what
+    /// else will have been before it.
+    private func feeOn(_ list: Money, already: Money, requests: Int) -> Money {
         guard let fee else { return .zero }
         var charged = list
         switch fee.allowance {
@@ -80,7 +83,7 @@ package struct KeyAccount: Sendable {
         case .money(let limit):
             let left = max(.zero, limit - feeUse.settled.money - already)
             charged = max(.zero, list - left)
-        case .requests(let limit): if feeUse.settled.requests + feeUse.reserved.requests < limit { charged = .zero }
+        case .requests(let limit): if feeUse.settled.requests + requests < limit { charged = .zero }
         }
         return charged.share(millionths: fee.shareMillionths)
     }
@@ -128,7 +131,7 @@ package struct KeyAccount: Sendable {
             charge.provider = value
         } else if ownKey, billing == .routerBYOK {
             charge.provider = reported?.upstream ?? value
-            charge.platform = reported?.platform ?? feeOn(list, already: .zero)
+            charge.platform = reported?.platform ?? feeOn(list, already: .zero, requests: 0)
         } else {
             // The platform's own capacity, also where its answer says that our key was not used.
             charge.platform = reported?.platform ?? value
@@ -177,6 +180,11 @@ package struct KeyAccount: Sendable {
         feeUse.recall(fee)
         creditLeft = max(.zero, creditLeft - creditUsed)
     }
+
+    /// A request that an earlier run sent lately: it may have taken provisioned throughput.
+    package mutating func recallThroughput(_ tokens: Int, at moment: Timestamp) {
+        provisioned?.recall(tokens, at: moment)
+    }
 }
 
 /// Paid-for throughput: so many tokens in any minute cost nothing more.
@@ -206,6 +214,12 @@ struct ProvisionedThroughput: Sendable {
         taken.append((now, tokens))
         sum += tokens
         return true
+    }
+
+    /// Taken by an earlier run; call in order.
+    mutating func recall(_ tokens: Int, at moment: Timestamp) {
+        taken.append((moment, tokens))
+        sum += tokens
     }
 
     /// What was taken last and not used.
