@@ -37,11 +37,18 @@ extension Scheduler {
         let input = ticket.bodyBytes
         guard let own = price.own else { return nil }
         let output = endpoint == .embeddings ? 0 : ticket.maxOutputTokens ?? own.maxOutputTokens
-        guard own.isFree || output != nil else { return nil }
+        // What is free needs no length, unless a fee is taken of its list value.
+        guard output != nil || (own.isFree && keys[key].account.fee == nil) else { return nil }
         let most = min(output ?? 0, TokenForecast.mostTokens)
         let value = own.worstCost(inputTokens: input, outputTokens: most, lane: .sync)
         let list = price.list?.worstCost(inputTokens: input, outputTokens: most, lane: .sync) ?? value
         return keys[key].account.worst(value: value, list: list, tokens: input + most)
+    }
+
+    /// What is reserved where the price is unknown, and nothing that is limited depends on it.
+    private func unpriced(_ ticket: JobTicket, _ endpoint: Endpoint) -> WorstCase {
+        let output = endpoint == .embeddings ? 0 : ticket.maxOutputTokens ?? 0
+        return WorstCase(charge: Charge(), tokens: ticket.bodyBytes + output)
     }
 
     /// What a job would probably cost on a key now, on both bills; nil when its price is unknown.
@@ -70,10 +77,16 @@ extension Scheduler {
         let poolQuota = pool.flatMap { poolQuotas[$0] }
         let hasBudget = classes[state.classIndex].budget != nil
         if quota == nil && poolQuota == nil && !hasBudget { return nil }
-        guard let worst = worstCase(key, model, ticket, state.flow.endpoint) else {
-            let needsPrice = hasBudget || quota?.money != nil || poolQuota?.quota.money != nil
-            return needsPrice ? unknownCost(key, model) : nil
+        let known = worstCase(key, model, ticket, state.flow.endpoint)
+        if known == nil, hasBudget || quota?.money != nil || poolQuota?.quota.money != nil {
+            return unknownCost(isPriced: price(key, model).own != nil, model)
         }
+        if quota?.tokens != nil || poolQuota?.quota.tokens != nil, ticket.maxOutputTokens == nil,
+            state.flow.endpoint != .embeddings, price(key, model).own?.maxOutputTokens == nil
+        {
+            return unknownCost(isPriced: true, model)
+        }
+        let worst = known ?? unpriced(ticket, state.flow.endpoint)
         if let quota, let obstacle = full(keys[key].account.fit(worst), quota, keys[key].account.quotaUse, "its") {
             return obstacle
         }
@@ -86,9 +99,9 @@ extension Scheduler {
         return budgetObstacle(worst.charge.billed, of: state)
     }
 
-    private func unknownCost(_ key: Int, _ model: String) -> KeyObstacle {
+    private func unknownCost(isPriced: Bool, _ model: String) -> KeyObstacle {
         let reason =
-            keys[key].prices[model]?.own == nil
+            !isPriced
             ? "the price of \(model) is unknown there, and without it no budget or quota can be kept"
             : "the most that the answer can cost is unknown: set max_tokens in the request"
         return KeyObstacle(
@@ -126,7 +139,10 @@ extension Scheduler {
                 + "job may cost up to \(worst.text) USD"
             let failure = Failure(.quotaExhausted, code: "budget_exhausted", message: reason, judged: false)
             switch budget.then {
-            case .defer: return KeyObstacle(reason: reason, until: account.renews, needsPerson: account.renews == nil)
+            case .defer:
+                // No mere matter of pace: a dearer key whose worst case still fits need not wait for this one.
+                return KeyObstacle(
+                    reason: reason, until: account.renews, needsPerson: account.renews == nil, isExhausted: true)
             case .park: return KeyObstacle(reason: reason, needsPerson: true, failure: failure, parks: true)
             case .fail: return KeyObstacle(reason: reason, needsPerson: true, failure: failure, fails: true)
             }
@@ -141,7 +157,7 @@ extension Scheduler {
     ) -> FlightSpend {
         let worst =
             worstCase(key, model, ticket, flow.endpoint)
-            ?? WorstCase(charge: Charge(), tokens: ticket.bodyBytes + (ticket.maxOutputTokens ?? 0))
+            ?? unpriced(ticket, flow.endpoint)
         let hold = keys[key].account.reserve(worst, forecastTokens: tokens, at: now)
         var poolNumber = 0
         if let pool = keys[key].pool {
@@ -169,6 +185,10 @@ extension Scheduler {
             default:
                 if failure.usage != Usage() || report.reportedCost != nil {
                     return charge(flight, usage: failure.usage, report.reportedCost, at: now)
+                }
+                // It was answered, and so is paid for, though it does not say what it used.
+                if (200..<300).contains(failure.statusCode), !report.usageReported {
+                    return assumeSpend(flight, usage: Usage())
                 }
                 releaseSpend(flight)
                 return LedgerEntry(
