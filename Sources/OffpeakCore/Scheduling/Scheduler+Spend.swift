@@ -37,7 +37,8 @@ extension Scheduler {
         let price = price(key, model)
         guard let own = price.own else { return nil }
         let output = mostOutput(key, model, ticket, endpoint)
-        guard own.isFree || output != nil else { return nil }
+        // What is free needs no length, unless a fee is taken of its list value.
+        guard output != nil || (own.isFree && keys[key].account.fee == nil) else { return nil }
         let input = ticket.bodyBytes
         let value = own.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: .sync)
         let list = price.list?.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: .sync) ?? value
@@ -146,7 +147,9 @@ extension Scheduler {
             let failure = Failure(.quotaExhausted, code: "budget_exhausted", message: reason, judged: false)
             switch budget.then {
             case .defer where fit == .used:
-                return KeyObstacle(reason: reason, until: account.renews, needsPerson: account.renews == nil)
+                // No mere matter of pace: a dearer key whose worst case still fits need not wait for this one.
+                return KeyObstacle(
+                    reason: reason, until: account.renews, needsPerson: account.renews == nil, isExhausted: true)
             // What is more than the whole budget fits in no period: only a person can change that.
             case .defer, .park: return KeyObstacle(reason: reason, needsPerson: true, failure: failure, parks: true)
             case .fail: return KeyObstacle(reason: reason, needsPerson: true, failure: failure, fails: true)
@@ -191,6 +194,10 @@ extension Scheduler {
                 if failure.usage != Usage() || report.reportedCost != nil {
                     return charge(
                         flight, usage: failure.usage, tokens: failure.usage.totalTokens, report.reportedCost, at: now)
+                }
+                // It was answered, and so is paid for, though it does not say what it used.
+                if (200..<300).contains(failure.statusCode), !report.usageReported {
+                    return assumeSpend(flight, usage: Usage())
                 }
                 releaseSpend(flight)
                 return LedgerEntry(

@@ -186,6 +186,7 @@ package struct Scheduler: Sendable {
     package mutating func recall(key name: String, countedAt: Timestamp, tokens: Int) {
         guard let i = keys.firstIndex(where: { $0.name == name }) else { return }
         keys[i].limiter.recall(countedAt: countedAt, tokens: tokens)
+        keys[i].account.recallThroughput(tokens, at: countedAt)
         if let pool = keys[i].pool { pools[pool].recall(countedAt: countedAt, tokens: tokens) }
     }
 

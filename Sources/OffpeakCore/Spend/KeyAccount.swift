@@ -177,6 +177,11 @@ package struct KeyAccount: Sendable {
         feeUse.recall(fee)
         creditLeft = max(.zero, creditLeft - creditUsed)
     }
+
+    /// A request that an earlier run sent lately: it may have taken provisioned throughput.
+    package mutating func recallThroughput(_ tokens: Int, at moment: Timestamp) {
+        provisioned?.recall(tokens, at: moment)
+    }
 }
 
 /// Paid-for throughput: so many tokens in any minute cost nothing more.
@@ -206,6 +211,12 @@ struct ProvisionedThroughput: Sendable {
         taken.append((now, tokens))
         sum += tokens
         return true
+    }
+
+    /// Taken by an earlier run; call in order.
+    mutating func recall(_ tokens: Int, at moment: Timestamp) {
+        taken.append((moment, tokens))
+        sum += tokens
     }
 
     /// What was taken last and not used.

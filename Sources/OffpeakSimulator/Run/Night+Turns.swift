@@ -15,13 +15,14 @@ extension Night {
         runs += 1
         counts.runs += 1
         let names = plan.keys.map(\.name)
+        let plan = plan.raised(raise)
         let classes = plan.classes.map { entry in
             // All keys, whatever the class admits: the scheduler has to see to that by itself.
             (policy: entry.policy, keys: entry.policy.keyOrder + names.filter { !entry.policy.keyOrder.contains($0) })
         }
         let scheduler = Scheduler(
-            keys: plan.keys, pools: plan.pools, classes: classes, refreshableKeys: plan.refreshable,
-            seed: chance.word())
+            keys: plan.keys, pools: plan.pools, classes: classes, prices: plan.money?.book ?? PriceBook(),
+            refreshableKeys: plan.refreshable, seed: chance.word())
         let run = Run(
             number: runs, offset: clockOffset, noWait: plan.run.noWait && !isDawn, watches: plan.run.watches && !isDawn,
             scheduler: scheduler)
@@ -48,6 +49,7 @@ extension Night {
             checks.committed(tick, queue.commit(tick, at: time), in: queue)
         }
         checks.runStarts(queue)
+        checks.book { $0.runStarts(plan.raised(raise)) }
         run.day = Self.day(of: time)
         run.dayEnds = Timestamp(milliseconds: (Int64(run.day) + 1) * NightPlan.day)
         do {
@@ -57,6 +59,7 @@ extension Night {
             checks.fail("recovery failed: \(error)")
         }
         checks.recovered(queue)
+        checks.book { $0.recovered(queue) }
     }
 
     /// Every seventh day a week ends, every thirtieth a month.
@@ -129,6 +132,7 @@ extension Night {
             let request = requests[index]
             guard run.dispatched.removeValue(forKey: request.job) != nil else { return }
             checks.answered(request, report, at: time, now: now)
+            checks.book { $0.answered(request.job, request.lease, report) }
             if case .failure(let failure) = report.outcome {
                 counts.failures[failure.failureClass, default: 0] += 1
                 if failure.failureClass == .keyRejected || failure.failureClass == .modelUnavailable {
