@@ -35,9 +35,9 @@ let package = Package(
         // Shells.
         library(
             "OffpeakStore", ["OffpeakCore", "CSQLite"],
-            resources: [.embedInCode("Migrations/m001_initial.sql")]),
+            resources: [.embedInCode("Migrations/m001_initial.sql"), .embedInCode("Migrations/m002_money.sql")]),
         library("OffpeakTransport", ["OffpeakProviders", "CCurl", "CEpoll"]),
-        library("OffpeakConfiguration", ["OffpeakCore", "OffpeakProviders"]),
+        library("OffpeakConfiguration", ["OffpeakCore", "JSONLines", "OffpeakProviders"]),
         library("HTTPServer", ["CEpoll"]),
         library("OffpeakRehearsal", ["HTTPServer", "JSONLines", "OffpeakConfiguration", "OffpeakCore"]),
         library(

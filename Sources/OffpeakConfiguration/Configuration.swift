@@ -20,6 +20,8 @@ package struct Configuration: Sendable {
     package var secrets: [String: SecretSource]
     /// The file's classes; then the built-in class `default`, unless the file has its own.
     package var classes: [ClassPolicy]
+    /// What every model costs on every key, as far as it is known.
+    package var priceBook: PriceBook
     /// What is worth knowing and stops nothing: fields that are not in effect yet, pools that no key uses.
     package var notices: [Problem]
     /// The line of each key's secret, for findings about it.
@@ -100,13 +102,18 @@ package struct Configuration: Sendable {
     /// Where a key's secret is; none for a name that is no key.
     package func secretSource(of key: String) -> SecretSource { secrets[key] ?? .none }
 
-    /// The keys that may serve a class, in its order: those of `keys.order` first, then the others as the file has
-    /// them. Disabled ones are included: whether a key is enabled is not the class's affair.
+    /// The keys that may serve a class, in its order: own keys before shared capacity, and of each those of `keys.order`
+    /// first, then the others as the file has them. Disabled ones are included: whether a key is enabled is not the
+    /// class's affair.
     package func keys(for policy: ClassPolicy) -> [KeyDescriptor] {
         let first = policy.keyOrder.compactMap { name in keys.first { $0.name == name } }
         let rest = keys.filter { key in !policy.keyOrder.contains(key.name) }
-        return (first + rest).filter(policy.admits)
+        let admitted = (first + rest).filter(policy.admits)
+        return admitted.filter { !$0.isShared } + admitted.filter(\.isShared)
     }
+
+    /// Those of a class's keys that are shared capacity.
+    package func sharedKeys(for policy: ClassPolicy) -> [KeyDescriptor] { keys(for: policy).filter(\.isShared) }
 }
 
 /// Why a configuration cannot be used: all of its problems.

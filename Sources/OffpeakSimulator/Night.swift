@@ -42,6 +42,9 @@ package final class Night {
     var diskFailsUntil = Int64.min
     var spilled: [Settlement] = []
     var deathsLeft: Int
+    /// How many times over people have raised budgets and quotas; 0: there are none any more.
+    var raise = 1
+    var moneyChance: Chance
     var lastProgress: Int64
 
     package init(_ plan: NightPlan, keepsLines: Bool = false) {
@@ -50,6 +53,7 @@ package final class Night {
         checks = Checks(plan)
         trace = Trace(keepsLines: keepsLines)
         chance = Chance(seed: plan.seed, purpose: 3)
+        moneyChance = Chance(seed: plan.seed, purpose: 22)
         now = plan.start
         lastProgress = now
         batches = Array(repeating: nil, count: plan.batches.count)
@@ -104,7 +108,8 @@ package final class Night {
         for job in queue.jobs.values { counts.states[job.state.rawValue] += 1 }
         return NightReport(
             seed: plan.seed, problem: checks.problem.map { "at \(now - plan.start) ms: \($0)" }, hash: trace.hash,
-            lines: trace.lines, counts: counts, ended: now - plan.start, served: checks.served)
+            lines: trace.lines, counts: counts, ended: now - plan.start, served: checks.served,
+            money: checks.money?.counts)
     }
 
     // MARK: People
@@ -162,6 +167,10 @@ package final class Night {
         case .stop(let hard): if let run { deliver(.drain(hard: hard), to: run) }
         case .kill: die()
         case .diskFails(let length): diskFailsUntil = now + length
+        case .raise(let factor):
+            raise = factor
+            retryParked()
+            if let run { deliver(.drain(hard: false), to: run) }
         }
         noticed()
     }
@@ -172,13 +181,14 @@ package final class Night {
     private func dawn() {
         trace.note("dawn", now)
         (isDawn, servers.isCalm, diskFailsUntil, deathsLeft) = (true, true, .min, 0)
+        if plan.money != nil { raise = 0 }
         for key in plan.keys { queue.setPaused(false, key: key.name) }
         for entry in plan.classes { queue.setPaused(false, className: entry.policy.name) }
         for batch in batches.compactMap({ $0 }) { queue.setPaused(false, batch: batch) }
         checks.pauses = PausesSeen()
         noticed()
         guard let run else { return }
-        if run.watches { deliver(.drain(hard: false), to: run) }
+        if run.watches || plan.money != nil { deliver(.drain(hard: false), to: run) }
     }
 
     /// A run is over: is the night? If not, a person has another look at what is parked, and the next run begins.
@@ -192,12 +202,16 @@ package final class Night {
         }
         rounds += 1
         if rounds > 8 { return checks.fail("jobs are left after \(rounds) calm runs: \(checks.leftovers(in: queue))") }
+        retryParked()
+        lastProgress = now
+        push(.start, at: now + 1_000)
+    }
+
+    private func retryParked() {
         for batch in batches.compactMap({ $0 }) {
             queue.retry(batch, .parked)
             checks.retried(batch, in: queue)
         }
-        lastProgress = now
-        push(.start, at: now + 1_000)
     }
 
     /// Nothing happens any more, or nothing that helps.

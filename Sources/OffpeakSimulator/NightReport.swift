@@ -65,4 +65,6 @@ package struct NightReport: Sendable {
     package var ended: Int64
     /// All sends, in order.
     package var served: [ServedSend]
+    /// What the account book saw; nil for a night without money.
+    package var money: MoneyCounts?
 }

@@ -125,6 +125,21 @@ import Testing
         #expect(try await place.run("retry", "b1").err == "b1: 0 jobs will be tried again by `offpeak run`\n")
     }
 
+    @Test func `retry says which jobs cannot be tried again, since their prompts are not kept`() async throws {
+        let (place, _) = try await Workplace.rehearsed(
+            #"{ latency: "5ms", keys: { "test-key-one": {} }, faults: [{ what: "bad-request", at: [2, 4] }] }"#,
+            limits: "concurrent: 1", classes: #""nightly": { posture: "cost", retain: "results" }"#)
+        try await place.submit(5)
+        #expect(try await place.run("run").status == 3)
+        #expect(
+            try await place.run("retry", "b1").err
+                == "b1: 0 jobs will be tried again by `offpeak run`; 2 failed jobs cannot be: the prompts are not kept (`retain` of the class), so submit them again\n"
+        )
+        let document = try await place.run("retry", "b1", "--failed", "--json").document()
+        #expect(document["retried"].int == 0 && document["not_kept"].int == 2)
+        #expect(try await place.answered().count == 3, "answers are kept")
+    }
+
     @Test func `a batch is named by its id, its number or its name`() async throws {
         let place = try Workplace()
         try place.configure(nil)

@@ -164,4 +164,27 @@ import Testing
         server.serve_forever()
 
         """
+
+    @Test func `nothing is sent through a key whose secret has ended, and the key that follows it takes over`()
+        async throws
+    {
+        let (place, provider) = try await Workplace.rehearsed(
+            #"{ latency: "5ms", keys: { "test-key-one": {}, "test-key-two": {} } }"#,
+            classes: #""nightly": { posture: "strict", keys: { only: ["old"] } }"#,
+            more: #""old": { provider: "rehearsed", secret: { env: "TEST_KEY_TWO" }, valid_until: "2020-01-31" },"#)
+        try await place.submit(6)
+        #expect(try await place.run("run", "--no-wait").status == 3)
+        #expect(try await place.status()["jobs"]["parked"].int == 6)
+        #expect(try await provider.ledger()["requests"].int == 0)
+        #expect(try await place.ok("results", "b1", "--partial").contains("secret has expired"))
+        // The new key is added beside the old one.
+        try place.configure(
+            provider,
+            classes: #""nightly": { posture: "strict", keys: { only: ["old", "one"], order: ["old", "one"] } }"#,
+            more: #""old": { provider: "rehearsed", secret: { env: "TEST_KEY_TWO" }, valid_until: "2020-01-31" },"#)
+        try await place.ok("retry", "b1")
+        try await place.ok("run")
+        #expect(try await place.answered().count == 6)
+        #expect(try await provider.ledger()["requests"].int == 6)
+    }
 }

@@ -6,7 +6,7 @@ import Testing
 @Suite(.turns) struct UsageTests {
     private static let commands = [
         "init", "check", "submit", "run", "status", "results", "explain", "cancel", "pause", "resume", "retry", "keys",
-        "rehearse", "backup", "prune",
+        "report", "prices", "rehearse", "backup", "prune",
     ]
 
     private func place() throws -> Workplace {
@@ -48,6 +48,10 @@ import Testing
         (["submit"], "`offpeak submit` needs FILE|-", "run `offpeak help submit` for how to call it"),
         (["explain", "b1"], "`offpeak explain` needs CUSTOM_ID", "run `offpeak help explain` for how to call it"),
         (["results"], "`offpeak results` needs BATCH", "run `offpeak help results` for how to call it"),
+        (
+            ["report", "--by", "colour"], "--by takes one of key, class, model, batch, day, bill, not \"colour\"",
+            "run `offpeak help report` for how to call it"
+        ),
         (["cancel"], "`offpeak cancel` needs BATCH", "run `offpeak help cancel` for how to call it"),
         (["backup"], "`offpeak backup` needs FILE", "run `offpeak help backup` for how to call it"),
         (

@@ -24,6 +24,7 @@ let classMistakes: [MistakeRow] = [
         .aClass, #"shared: "sometimes","#,
         [#"line 3: classes.x.shared: "sometimes" is not one of never, spill, when-exhausted, always"#]
     ),
+    (.aClass, #"retain: "hashes","#, [#"line 3: classes.x.retain: "hashes" is not one of results, nothing"#]),
     (.aClass, #"objective: "cheap","#, [#"line 3: classes.x.objective: "cheap" is not one of cost, order, speed"#]),
     (.aClass, #"attempts: 0,"#, [#"line 3: classes.x.attempts: 0 is too small (at least 1)"#]),
     (.aClass, #"attempts: 101,"#, [#"line 3: classes.x.attempts: 101 is too large (at most 100)"#]),

@@ -128,8 +128,11 @@ let keyMistakes: [MistakeRow] = [
         [#"line 1: column 57: found '}', expected the end of the file"#]
     ),
     (
-        .all, #"{ keys: { a: { provider: "openai", secret: "none", billing: "platform" } } }"#,
-        [#"line 1: keys: no key can serve anything: "a" is platform-billed, which is not in effect yet"#]
+        .all,
+        #"{ keys: { a: { provider: "openai", secret: "none", billing: "platform" } }, classes: { x: { posture: "cost", shared: "never" } } }"#,
+        [
+            #"line 1: classes.x: no key may serve this class: "a" is platform-billed, and the class's `shared` is "never""#
+        ]
     ),
     (
         .all, #"{ keys: { a: { provider: "openai", secret: "none" } }, classes: { x: {} } }"#,

@@ -19,7 +19,7 @@ typealias MistakeRow = (place: Place, text: String, problems: [String])
 let commonMistakes: [MistakeRow] = [
     (
         .top, #"retries: 3,"#,
-        [#"line 1: retries: unknown field (known fields: timezone, providers, pools, keys, classes)"#]
+        [#"line 1: retries: unknown field (known fields: timezone, providers, pools, keys, classes, prices)"#]
     ),
     (.top, #"key: {},"#, [#"line 1: key: unknown field (did you mean "keys"?)"#]),
     (.top, #"Prices: 1,"#, [#"line 1: Prices: unknown field (did you mean "prices"?)"#]),

@@ -90,16 +90,12 @@ import Testing
                 "line 21: classes.night.timeout: expected a duration such as \"30s\", \"2m\" or \"1h30m\", found the number 30 (add a unit and quotes)",
                 "line 22: classes.night.window.close: \"6am\" is not a time of day (24 hours as HH:MM, such as \"22:00\")",
                 "line 23: classes.night.on.refused[0]: what follows \"fail\" can never happen (\"fail\" can only be last)",
-                "line 26: extra: unknown field (known fields: timezone, providers, pools, keys, classes)",
+                "line 26: extra: unknown field (known fields: timezone, providers, pools, keys, classes, prices)",
             ])
     }
 
     @Test(
         arguments: [
-            (
-                configuration(top: "prices: \"prices.json\","),
-                ["line 1: prices: not in effect yet: price lists are not read in this version"]
-            ),
             (configuration(top: "pools: { org: { rpm: 5 } },"), ["line 1: pools.org: no key is in this pool"]),
             (
                 configuration(top: "pools: { org: { rpm: 5 } },", key: "pool: \"org\", limits: { rpm: 9, tpm: 9 },"),
@@ -107,27 +103,25 @@ import Testing
             ),
             (
                 configuration(
-                    key: "lanes: [\"sync\"], quota: { usd: 4 }, credit: {}, provisioned: {}, prices: {}, fee: {},"),
-                [
-                    "line 2: keys.a.credit: not in effect yet: offpeak does not count credit in this version",
-                    "line 2: keys.a.fee: not in effect yet: offpeak does not count the platform's fee in this version",
-                    "line 2: keys.a.lanes: not in effect yet: every request goes by the lane sync in this version",
-                    "line 2: keys.a.prices: not in effect yet: offpeak does not count money in this version",
-                    "line 2: keys.a.provisioned: not in effect yet: offpeak does not prefer provisioned throughput in this version",
-                    "line 2: keys.a.quota: not in effect yet: offpeak does not enforce quotas in this version",
-                ]
+                    key:
+                        "lanes: [\"batch\"], quota: { usd: 4, per: \"day\" }, credit: { usd: 3 }, provisioned: { tpm: 9 }, prices: { \"*\": { discount: 0.1 } }, valid_until: \"2099-01-31\","
+                ), ["line 2: keys.a.lanes: not in effect yet: every request goes by the lane sync in this version"]
             ),
             (
                 configuration(
                     class:
-                        "lanes: [\"batch\"], budget: { usd: 9 }, dedupe: true, shared: \"always\", objective: \"cost\","
+                        "lanes: [\"batch\"], budget: { usd: 9, per: \"day\" }, dedupe: true, shared: \"always\", objective: \"cost\","
                 ),
                 [
-                    "line 3: classes.x.budget: not in effect yet: offpeak does not enforce budgets in this version",
                     "line 3: classes.x.dedupe: not in effect yet: offpeak sends equal lines as often as they stand in this version",
                     "line 3: classes.x.lanes: not in effect yet: every request goes by the lane sync in this version",
-                    "line 3: classes.x.shared: not in effect yet: platform-billed keys serve nothing in this version",
-                    "line 3: classes.x.objective: not in effect yet: prices are unknown, so keys serve in their order",
+                ]
+            ),
+            (configuration(class: "retain: \"results\","), []),
+            (
+                configuration(class: "retain: \"nothing\","),
+                [
+                    "line 3: classes.x.retain: prompts are erased when their jobs end; answers are kept until `prune` in this version"
                 ]
             ),
             (
@@ -136,15 +130,22 @@ import Testing
             ),
             (
                 configuration(key: "models: [\"m\"],", class: "models: { m: [\"m\", \"n\"] },"),
-                ["line 3: classes.x.models.m: no key of the class serves \"n\""]
+                [
+                    "line 2: keys.a.models: the price of \"m\" is unknown: what it costs is not counted, and the cost objective ranks it last (state it in the key's `prices`, or \"free\" for your own server)",
+                    "line 3: classes.x.models.m: no key of the class serves \"n\"",
+                ]
+            ),
+            (
+                "{ keys: { a: { provider: \"openai\", secret: \"none\" }, b: { provider: \"openrouter\", secret: \"none\",\n"
+                    + "billing: \"platform\" } },\nclasses: { x: { posture: \"cost\", shared: \"never\", keys: { order: [\"b\", \"a\"] } } } }",
+                [
+                    "line 3: classes.x.keys.order[0]: the class never uses this key: is platform-billed, and the class's `shared` is \"never\""
+                ]
             ),
             (
                 "{ keys: { a: { provider: \"openai\", secret: \"none\" }, b: { provider: \"openrouter\", secret: \"none\",\n"
                     + "billing: \"platform\" } },\nclasses: { x: { posture: \"cost\", keys: { order: [\"b\", \"a\"] } } } }",
-                [
-                    "line 2: keys.b.billing: not in effect yet: platform-billed keys serve nothing in this version",
-                    "line 3: classes.x.keys.order[0]: the class never uses this key: is platform-billed, which is not in effect yet",
-                ]
+                []
             ),
         ])
     func `what stops nothing is told as a notice`(_ text: String, _ expected: [String]) {

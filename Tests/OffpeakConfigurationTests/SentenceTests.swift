@@ -28,7 +28,7 @@ import Testing
     @Test func `fallback`() throws {
         #expect(
             try Self.sentence("fallback", class: "keys: { order: [\"spare\"] },")
-                == "Sends through spare while it has room, then main; a job that hits a limit or finds a quota used up goes to another of these keys, then waits for the reset; a job that has its key rejected goes to another of these keys, then is parked for a person; a job that finds the provider down or full is tried again after a pause, then goes to another of these keys, then waits for it to recover; nothing billed by a platform serves it in this version, though shared: \"when-exhausted\" would allow it; a job has 5 attempts of at most 10m each, and waiting uses up none."
+                == "Sends through spare while it has room, then main; a job that hits a limit or finds a quota used up goes to another of these keys, then waits for the reset; a job that has its key rejected goes to another of these keys, then is parked for a person; a job that finds the provider down or full is tried again after a pause, then goes to another of these keys, then waits for it to recover; there is no platform-billed key that could serve it; a job has 5 attempts of at most 10m each, and waiting uses up none."
         )
     }
 
@@ -39,8 +39,30 @@ import Testing
                 class:
                     "window: { open: \"22:00\", close: \"06:00\", days: [\"mon\", \"fri\"] }, deadline: \"12h\", weight: 2, priority: -1, attempts: 1, timeout: \"90s\","
             )
-                == "Sends through main while it has room, then spare; a job that hits a limit or finds a quota used up goes to another of these keys, then waits for the reset; a job that has its key rejected goes to another of these keys, then is parked for a person; a job that finds the provider down or full is tried again after a pause, then goes to another of these keys, then waits for it to recover; nothing billed by a platform serves it in this version, though shared: \"spill\" would allow it; a job has one attempt of at most 1m30s, and waiting uses up none; sends only from 22:00 to 06:00 Europe/Berlin time on nights and days that begin on Mon and Fri; work due soonest goes first, and a batch is due 12h after it is submitted; it goes after classes of priority 0, at -1; its share beside classes of the same priority is 2."
+                == "Sends through whichever of main and spare has room and is cheapest; a job that hits a limit or finds a quota used up goes to another of these keys, then waits for the reset; a job that has its key rejected goes to another of these keys, then is parked for a person; a job that finds the provider down or full is tried again after a pause, then goes to another of these keys, then waits for it to recover; there is no platform-billed key that could serve it; a job has one attempt of at most 1m30s, and waiting uses up none; sends only from 22:00 to 06:00 Europe/Berlin time on nights and days that begin on Mon and Fri; work due soonest goes first, and a batch is due 12h after it is submitted; it goes after classes of priority 0, at -1; its share beside classes of the same priority is 2."
         )
+    }
+
+    @Test(arguments: [
+        (SharedUse.whenExhausted, "router, billed by a platform, serves only what its own keys cannot"),
+        (.spill, "router, billed by a platform, serves only what would else miss the deadline"),
+        (.always, "router, billed by a platform, serves it too, after its own keys"),
+    ])
+    func `shared capacity and the way to it, and a budget`(_ use: SharedUse, _ words: String) throws {
+        let text = try Self.sentence(
+            "fallback",
+            keys: "\"router\": { provider: \"openrouter\", secret: \"none\", billing: \"platform\" },",
+            class:
+                "shared: \"\(use.rawValue)\", budget: { usd: 2.5, per: \"week\", then: \"defer\" }, retain: \"results\","
+        )
+        // It is no key of the class's own.
+        #expect(text.hasPrefix("Sends through main while it has room, then spare; "))
+        #expect(text.contains("goes to another of these keys, then goes to router, then waits for the reset; "))
+        #expect(text.contains("; \(words); "))
+        #expect(
+            text.contains(
+                "; it costs at most 2.50 US dollars a week, both bills together, and a job that does not fit any more waits for the next week; of a job that has ended only the hash of its prompt is kept."
+            ))
     }
 
     @Test func `governance`() throws {
@@ -56,7 +78,7 @@ import Testing
     @Test func `resilience, with a chain of models`() throws {
         #expect(
             try Self.sentence("resilience", class: "models: { m: [\"m\", \"n\"] },")
-                == "Sends through whichever of main and spare has room and answers fastest; a job that hits a limit or finds a quota used up goes to another of these keys, then goes to the next model of its chain, then waits for the reset; a job that has its key rejected goes to another of these keys, then goes to the next model of its chain, then is parked for a person; a job that finds the provider down or full goes to another of these keys, then goes to the next model of its chain, then is tried again after a pause, then waits for it to recover; nothing billed by a platform serves it in this version, though shared: \"always\" would allow it; a job has 5 attempts of at most 10m each, and waiting uses up none."
+                == "Sends through whichever of main and spare has room and answers fastest; a job that hits a limit or finds a quota used up goes to another of these keys, then goes to the next model of its chain, then waits for the reset; a job that has its key rejected goes to another of these keys, then goes to the next model of its chain, then is parked for a person; a job that finds the provider down or full goes to another of these keys, then goes to the next model of its chain, then is tried again after a pause, then waits for it to recover; there is no platform-billed key that could serve it; a job has 5 attempts of at most 10m each, and waiting uses up none."
         )
     }
 

@@ -7,7 +7,8 @@ import Testing
 
 @Suite struct `A valid configuration` {
     /// Every field of the contract at once.
-    static let everything = """
+    static func everything(prices: String) -> String {
+        """
         {
           timezone: "Europe/Berlin",
           providers: {
@@ -26,8 +27,12 @@ import Testing
             "router-own": {
               provider: "openrouter", secret: { command: ["pass", "show", "router"], refresh: "50m" }, billing: "router-byok",
               fee: { percent: 5, allowance_usd: 25000, per: "month" },
+              models: { "gpt-5-mini": "openai/gpt-5-mini", "claude-haiku-4-5": "anthropic/claude-haiku-4.5" },
             },
-            "router-shared": { provider: "openrouter", secret: { file: "router.secret" }, billing: "platform" },
+            "router-shared": {
+              provider: "openrouter", secret: { file: "router.secret" }, billing: "platform",
+              models: { "gpt-5-mini": "openai/gpt-5-mini", "claude-haiku-4-5": "anthropic/claude-haiku-4.5" },
+            },
             "lan": { provider: "lan", secret: "none", models: { "fast": "llama-3" }, enabled: false },
           },
           classes: {
@@ -42,12 +47,17 @@ import Testing
             },
             "sensitive": { posture: "strict", require_tags: ["eu", "zdr"] },
           },
-          prices: "prices.json",
+          prices: "\(prices)",
         }
         """
+    }
 
     private static func read() throws -> Configuration {
-        try Configuration.parse(everything, path: "/nowhere/c.json5").get()
+        let prices = FileManager.default.temporaryDirectory.appending(path: "\(UUID().uuidString).json").path
+        defer { try? FileManager.default.removeItem(atPath: prices) }
+        let model = #"{ "house-model": { "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06 } }"#
+        try Data(model.utf8).write(to: URL(filePath: prices))
+        return try Configuration.parse(everything(prices: prices), path: "/nowhere/c.json5").get()
     }
 
     @Test func `has the contract's fields as values`() throws {
@@ -55,13 +65,18 @@ import Testing
         #expect(read.timeZoneName == "Europe/Berlin" && read.timeZone.identifier == "Europe/Berlin")
         #expect(read.pools == [PoolDescriptor(name: "openai-org", limits: Limits(rpm: 500, tpm: 200_000))])
         #expect(read.keys.map(\.name) == ["openai-main", "router-own", "router-shared", "lan"])
+        var main = KeyDescriptor(
+            name: "openai-main", provider: "openai", pool: "openai-org", models: .only(["gpt-5-mini": "gpt-5-mini"]),
+            limits: Limits(rpm: 500, tpm: 200_000, rpd: 10_000, tpd: 2_000_000, concurrent: 64),
+            tags: ["eu", "zdr", "approved"], tokenCounting: .reserved)
+        main.quota = Quota(money: .dollars(40), requests: 50_000, per: .day)
+        main.credit = Credit(amount: .dollars(300), expires: utc("2027-01-31T23:00:00Z"))
+        main.provisionedTPM = 50_000
+        #expect(read.keys[0] == main)
+        #expect(read.priceBook.price(of: main, model: "gpt-5-mini")?.rates.input == 200_000_000)
+        #expect(read.priceBook.price(of: read.keys[3], model: "house-model")?.rates.output == 2_000_000_000)
         #expect(
-            read.keys[0]
-                == KeyDescriptor(
-                    name: "openai-main", provider: "openai", pool: "openai-org",
-                    models: .only(["gpt-5-mini": "gpt-5-mini"]),
-                    limits: Limits(rpm: 500, tpm: 200_000, rpd: 10_000, tpd: 2_000_000, concurrent: 64),
-                    tags: ["eu", "zdr", "approved"], tokenCounting: .reserved))
+            read.keys[1].fee == PlatformFee(shareMillionths: 50_000, allowance: .money(.dollars(25_000)), per: .month))
         #expect(read.keys[1].billing == .routerBYOK && read.keys[2].billing == .platform)
         #expect(
             read.keys[3]
@@ -82,6 +97,8 @@ import Testing
     @Test func `has classes that are their posture with what they say laid over it`() throws {
         let nightly = try #require(try Self.read().policy(of: "nightly"))
         #expect(nightly.posture == .cost && nightly.keyOrder == ["router-own", "openai-main"] && nightly.keyOnly == [])
+        #expect(nightly.shared == .spill && nightly.objective == .cost)
+        #expect(nightly.budget == Budget(limit: .dollars(20), per: .day, then: .park))
         #expect(nightly.models == ["gpt-5-mini": ["gpt-5-mini", "claude-haiku-4-5"]])
         #expect(nightly.deadline == .hours(12) && nightly.timeout == .minutes(2))
         #expect(nightly.window == WindowRule(open: 1_320, close: 0, days: [1, 7]))
@@ -101,9 +118,12 @@ import Testing
         func names(_ name: String) throws -> [String] {
             read.keys(for: try #require(read.policy(of: name))).map(\.name)
         }
-        #expect(try names("nightly") == ["router-own", "openai-main", "lan"])
+        // Shared capacity comes last.
+        #expect(try names("nightly") == ["router-own", "openai-main", "lan", "router-shared"])
         #expect(try names("sensitive") == ["openai-main"])
-        #expect(try names("default") == ["openai-main", "router-own", "lan"])
+        #expect(try names("default") == ["openai-main", "router-own", "lan", "router-shared"])
+        let open = try #require(read.policy(of: "default"))
+        #expect(read.sharedKeys(for: open).map(\.name) == ["router-shared"])
     }
 
     @Test(arguments: [

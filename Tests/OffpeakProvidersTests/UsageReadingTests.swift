@@ -9,19 +9,29 @@ import Testing
         (
             "openai chat", .chatCompletions,
             #"{"prompt_tokens":100,"completion_tokens":40,"total_tokens":140,"prompt_tokens_details":{"cached_tokens":64},"completion_tokens_details":{"reasoning_tokens":30}}"#,
-            Usage(inputTokens: 100, cachedTokens: 64, outputTokens: 40)
+            Usage(inputTokens: 100, cachedTokens: 64, outputTokens: 40, reasoningTokens: 30)
         ),
         (
             "openai responses", .responses,
             #"{"input_tokens":50,"input_tokens_details":{"cached_tokens":20},"output_tokens":9,"output_tokens_details":{"reasoning_tokens":5},"total_tokens":59}"#,
-            Usage(inputTokens: 50, cachedTokens: 20, outputTokens: 9)
+            Usage(inputTokens: 50, cachedTokens: 20, outputTokens: 9, reasoningTokens: 5)
+        ),
+        (
+            "openrouter: written to the cache", .chatCompletions,
+            #"{"prompt_tokens":100,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":30,"cache_write_tokens":60}}"#,
+            Usage(inputTokens: 100, cachedTokens: 30, cacheWriteTokens: 60, outputTokens: 1)
+        ),
+        (
+            "more reasoning than output, more written than sent", .chatCompletions,
+            #"{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14,"prompt_tokens_details":{"cached_tokens":4,"cache_write_tokens":50},"completion_tokens_details":{"reasoning_tokens":50}}"#,
+            Usage(inputTokens: 9, cachedTokens: 4, cacheWriteTokens: 5, outputTokens: 5, reasoningTokens: 5)
         ),
         ("openai embeddings", .embeddings, #"{"prompt_tokens":8,"total_tokens":8}"#, Usage(inputTokens: 8)),
         ("embeddings, total only", .embeddings, #"{"total_tokens":8}"#, Usage(inputTokens: 8)),
         (
             "xai: reasoning beside the completion", .chatCompletions,
             #"{"prompt_tokens":30,"completion_tokens":10,"total_tokens":340,"completion_tokens_details":{"reasoning_tokens":300}}"#,
-            Usage(inputTokens: 30, outputTokens: 310)
+            Usage(inputTokens: 30, outputTokens: 310, reasoningTokens: 300)
         ),
         (
             "gemini: thoughts only in the total", .chatCompletions,

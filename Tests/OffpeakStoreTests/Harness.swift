@@ -267,6 +267,26 @@ func faults(in connection: Connection) throws -> [String] {
                 (SELECT 1 FROM flow WHERE batch = batch.id AND ready + in_flight + parked + scheduled > 0)
             """
         ),
+        (
+            "sums of the ledger",
+            """
+            SELECT count(*) FROM spend WHERE (input_tokens, cached_tokens, cache_write_tokens, output_tokens,
+                    reasoning_tokens, provider, platform, credit, list, requests, tokens) IS NOT
+                (SELECT coalesce(sum(e.input_tokens), 0), coalesce(sum(e.cached_tokens), 0),
+                    coalesce(sum(e.cache_write_tokens), 0), coalesce(sum(e.output_tokens), 0),
+                    coalesce(sum(e.reasoning_tokens), 0), coalesce(sum(e.provider), 0), coalesce(sum(e.platform), 0),
+                    coalesce(sum(e.credit), 0), coalesce(sum(e.list), 0), coalesce(sum(e.requests), 0),
+                    coalesce(sum(e.tokens), 0)
+                FROM ledger AS e WHERE e.account = spend.account AND e.day = spend.day)
+            """
+        ),
+        (
+            "entries without a sum",
+            """
+            SELECT count(*) FROM ledger WHERE NOT EXISTS
+                (SELECT 1 FROM spend WHERE spend.account = ledger.account AND spend.day = ledger.day)
+            """
+        ),
         ("payload", "SELECT count(*) FROM job LEFT JOIN payload ON payload.job = job.id WHERE payload.job IS NULL"),
     ]
     return try faults.filter { try connection.integer($0.1) != 0 }.map(\.0)

@@ -65,6 +65,7 @@ private struct Duel {
         let since = at(now - 30)
         try same(model.queue.recentAttempts(since: since), sqlite.queue.recentAttempts(since: since), "recentAttempts")
         try same(model.queue.dayUse(day: 1), sqlite.queue.dayUse(day: 1), "dayUse")
+        try same(Set(model.queue.spend()), Set(sqlite.queue.spend()), "spend")
         try same([], faults(in: sqlite.sqlite.connection), "invariants")
     }
 
@@ -76,8 +77,8 @@ private struct Duel {
         guard let flow = try model.queue.openFlows().randomElement(using: &numbers)?.id else { return }
         let why = Failure(.keyRejected, code: "invalid_api_key", message: "revoked", statusCode: 401)
         try same(
-            model.queue.park(flow: flow, failure: why, at: at(now)),
-            sqlite.queue.park(flow: flow, failure: why, at: at(now)), "parked")
+            model.queue.stop(flow: flow, as: .parked, failure: why, at: at(now)),
+            sqlite.queue.stop(flow: flow, as: .parked, failure: why, at: at(now)), "parked")
     }
 
     private func same<Value: Equatable>(_ model: Value, _ sqlite: Value, _ what: String) throws {
@@ -154,8 +155,7 @@ private struct Duel {
         let used = Int.random(in: 0...3, using: &numbers)
         if numbers.chance(1, in: 2) {
             let tokens = Int.random(in: 0...50, using: &numbers)
-            return settling(
-                attempt, answer("t\(tokens)", input: tokens), used: used, at: at(now))
+            return paid(settling(attempt, answer("t\(tokens)", input: tokens), used: used, at: at(now)))
         }
         let classes: [FailureClass] = [.rateLimited, .unknownOutcome, .unknownOutcome, .refused]
         let failureClass = classes[Int.random(in: 0..<classes.count, using: &numbers)]
@@ -164,9 +164,27 @@ private struct Duel {
             .defer(until: at(now + Int64.random(in: 0...40, using: &numbers))),
         ]
         let usage = Usage(inputTokens: Int.random(in: 0...9, using: &numbers))
-        return settling(
-            attempt, failure(failureClass, usage: usage),
-            dispositions[Int.random(in: 0..<dispositions.count, using: &numbers)], used: used, at: at(now))
+        return paid(
+            settling(
+                attempt, failure(failureClass, usage: usage),
+                dispositions[Int.random(in: 0..<dispositions.count, using: &numbers)], used: used, at: at(now)))
+    }
+
+    /// With what the attempt cost; on one route and day for all that is ever said of it.
+    private mutating func paid(_ settlement: Settlement) -> Settlement {
+        func some(_ most: Int) -> Int { numbers.chance(1, in: 3) ? 0 : Int.random(in: 0...most, using: &numbers) }
+        var settlement = settlement
+        let number = Int(settlement.job % 5) + settlement.lease
+        settlement.entry = LedgerEntry(
+            kind: .settled,
+            route: LedgerRoute(
+                key: number % 2 == 0 ? "a" : "b", bill: Billing.allCases[number % 3], lane: .sync, model: "m"),
+            charge: Charge(
+                provider: Money(nanodollars: Int64(some(1 << 40))), platform: Money(nanodollars: Int64(some(99))),
+                credit: Money(nanodollars: Int64(some(99))), list: Money(nanodollars: Int64(some(1 << 40)))),
+            usage: Usage(inputTokens: some(9), cachedTokens: some(9), outputTokens: some(9), reasoningTokens: some(9)),
+            requests: some(1), tokens: some(99), day: 20_261_124 + number % 3)
+        return settlement
     }
 }
 

@@ -11,7 +11,7 @@ import Testing
         "OffpeakStore": ["OffpeakCore", "CSQLite", "Glibc"],
         "OffpeakTransport": ["OffpeakProviders", "CCurl", "CEpoll", "Glibc", "Dispatch", "Synchronization"],
         "OffpeakConfiguration": [
-            "OffpeakCore", "OffpeakProviders", "Foundation", "Glibc", "Dispatch", "Synchronization",
+            "OffpeakCore", "JSONLines", "OffpeakProviders", "Foundation", "Glibc", "Dispatch", "Synchronization",
         ],
         "HTTPServer": ["CEpoll", "Glibc", "Dispatch", "Synchronization"],
         "OffpeakRehearsal": [

@@ -90,7 +90,7 @@ struct Command: Sendable {
 
     static let all: [Command] = [
         .initialize, .check, .submit, .run, .status, .results, .explain, .cancel, .pause, .resume, .retry, .keys,
-        .rehearse,
+        .report, .prices, .rehearse,
         .backup, .prune,
     ]
 }

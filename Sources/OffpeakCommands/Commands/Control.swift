@@ -75,13 +75,21 @@ extension Command {
         let control = try QueueControl(queue: context.queuePath)
         defer { control.close() }
         let count = try control.retry(batch.id, which, at: RunnerClock().now)
+        let lost = try control.unretryable(batch.id, which)
         var text = "b\(batch.id): \(Words.count(count, "job")) will be tried again by `offpeak run`"
-        // Nothing chosen is hardly what was meant.
-        if count == 0, batch.counts.parked > 0 { text += "; \(batch.counts.parked) are parked: --parked" }
-        if count == 0, batch.counts.failed > 0 { text += "; \(batch.counts.failed) failed: --failed" }
+        if lost > 0 {
+            text +=
+                "; \(Words.count(lost, "failed job")) cannot be: the prompts are not kept (`retain` of the class), so submit"
+                + " them again"
+        } else if count == 0 {
+            // Nothing chosen is hardly what was meant.
+            if batch.counts.parked > 0 { text += "; \(batch.counts.parked) are parked: --parked" }
+            if batch.counts.failed > 0 { text += "; \(batch.counts.failed) failed: --failed" }
+        }
         context.answer(text) {
             $0.member("batch", "b\(batch.id)")
             $0.member("retried", count)
+            $0.member("not_kept", lost)
         }
         return .success
     }

@@ -1,5 +1,7 @@
 import JSONLines
+import OffpeakConfiguration
 import OffpeakCore
+import OffpeakRunner
 import OffpeakStore
 
 extension Command {
@@ -17,7 +19,8 @@ extension Command {
         }
         let flow = batch.flows.first { $0.flow.id == job.flow }
         let explanation = Explanation(
-            job: job, attempts: try reader.attempts(of: job.id), hold: job.state == .ready ? flow?.hold : nil)
+            job: job, attempts: try reader.attempts(of: job.id),
+            configuration: context.configurationIfAny(), hold: job.state == .ready ? flow?.hold : nil)
         if context.printer.usesJSON {
             context.printer.json { explanation.write(to: &$0) }
         } else {
@@ -31,8 +34,20 @@ extension Command {
 struct Explanation {
     let job: JobRecord
     let attempts: [AttemptRecord]
+    /// The class's present policy; nil when there is none.
+    private let policy: ClassPolicy?
+    /// The keys that the class may use now.
+    private let candidates: [KeyDescriptor]
     /// Why it waits, as the last run noted it.
     let hold: Hold?
+
+    init(job: JobRecord, attempts: [AttemptRecord], configuration: Configuration?, hold: Hold?) {
+        self.job = job
+        self.attempts = attempts
+        self.hold = hold
+        policy = configuration?.policy(of: job.className)
+        candidates = policy.flatMap { configuration?.keys(for: $0) }?.filter(\.enabled) ?? []
+    }
 
     private var state: String {
         switch job.state {
@@ -71,19 +86,19 @@ struct Explanation {
             }
         }
         writer.array("attempts") { array in
-            for attempt in attempts { array.object { Self.write(attempt, to: &$0) } }
+            for attempt in attempts { array.object { write(attempt, to: &$0) } }
         }
     }
 
-    private static func write(_ attempt: AttemptRecord, to writer: inout JSONWriter) {
+    private func write(_ attempt: AttemptRecord, to writer: inout JSONWriter) {
         writer.member("n", attempt.number)
         writer.member("key", attempt.key)
         writer.member("model", attempt.model)
-        writer.member("lane", "sync")
-        writer.member("bill", "provider")
+        writer.member("lane", attempt.lane.rawValue)
+        writer.member("bill", attempt.bill.rawValue)
         writer.member("started", attempt.started)
         writer.member("ended", attempt.ended)
-        writer.member("outcome", word(attempt.outcome))
+        writer.member("outcome", Self.word(attempt.outcome))
         writer.member("failure_class", attempt.failureClass)
         writer.member("code", attempt.code)
         writer.member("message", attempt.message)
@@ -92,7 +107,25 @@ struct Explanation {
         writer.raw("passed_over", attempt.passedOver.isEmpty ? "[]".utf8 : attempt.passedOver.utf8)
         writer.member("status_code", attempt.statusCode)
         writer.object("usage") { $0.members(attempt.usage) }
-        writer.object("cost") { $0.noCost() }
+        let isUnknown = attempt.cost?.kind == .assumed
+        let charge = attempt.cost?.charge ?? Charge()
+        writer.cost(charge, unknown: isUnknown ? charge : Charge(), attempts: isUnknown ? 1 : 0)
+        writer.member("cost_is", Self.costWord(attempt))
+        if attempt.outcome == .begun {
+            writer.object("reserved") {
+                $0.member("provider_usd", attempt.worst.provider.text)
+                $0.member("platform_usd", attempt.worst.platform.text)
+            }
+        }
+        writer.member("chosen", choice(attempt))
+        writer.array("not_chosen") { array in
+            for other in others(attempt) {
+                array.object {
+                    $0.member("key", other.key)
+                    $0.member("reason", other.reason)
+                }
+            }
+        }
     }
 
     private static func word(_ outcome: AttemptRecord.Outcome) -> String {
@@ -101,6 +134,66 @@ struct Explanation {
         case .succeeded: "succeeded"
         case .failed: "failed"
         case .unknown: "unknown"
+        }
+    }
+
+    /// How sure the cost is.
+    private static func costWord(_ attempt: AttemptRecord) -> String {
+        if attempt.outcome == .begun { return "reserved" }
+        switch attempt.cost?.kind {
+        case nil, .settled?: return "settled"
+        case .assumed?: return "assumed"
+        case .corrected?: return "corrected"
+        }
+    }
+
+    private static func cost(_ attempt: AttemptRecord) -> String {
+        if attempt.outcome == .begun {
+            return
+                "reserved: provider \(attempt.worst.provider.text) USD, platform \(attempt.worst.platform.text) USD at most"
+        }
+        guard let cost = attempt.cost else { return "cost nothing" }
+        var text = "cost: " + MoneyText.cost(cost.charge, unknown: Charge(), attempts: 0)
+        switch cost.kind {
+        case .settled: break
+        case .assumed where attempt.outcome == .succeeded:
+            text += ", assumed: the answer did not tell its usage, and this is the most that it can have cost"
+        case .assumed: text += ", assumed: the answer was lost, and this is the most that it can have cost"
+        case .corrected: text += ", corrected: the answer was lost and came after all"
+        }
+        return text
+    }
+
+    /// Why this key, of those that were not passed over, as the class's policy has it.
+    private func choice(_ attempt: AttemptRecord) -> String? {
+        guard let policy else { return nil }
+        let first = attempt.passedOver.isEmpty
+        var text: String
+        switch policy.objective {
+        case .order:
+            text = first ? "the first key in the class's order" : "the first in the class's order that could take it"
+        case .cost: text = "the cheapest, both bills together, of the keys that could take it"
+        case .speed: text = "the fastest of the keys that could take it"
+        }
+        if attempt.bill == .platform { text += "; shared capacity, which the class uses: \(policy.shared.rawValue)" }
+        return text
+    }
+
+    /// The keys that nothing was noted against, as the class's policy ranks them.
+    private func others(_ attempt: AttemptRecord) -> [PassedKey] {
+        guard let policy, candidates.contains(where: { $0.name == attempt.key }) else { return [] }
+        let passed = Set(PassedKey.list(attempt.passedOver).map(\.key))
+        return candidates.filter { $0.name != attempt.key && !passed.contains($0.name) }.map { key in
+            if key.billing == .platform && attempt.bill != .platform {
+                return PassedKey(key: key.name, reason: "shared capacity comes after own keys")
+            }
+            let reason =
+                switch policy.objective {
+                case .order: "comes later in the class's order"
+                case .cost: "could have taken it, but was not cheaper"
+                case .speed: "could have taken it, but was not faster"
+                }
+            return PassedKey(key: key.name, reason: reason)
         }
     }
 
@@ -117,7 +210,7 @@ struct Explanation {
         if attempts.isEmpty { lines.append("  not sent yet") }
         for attempt in attempts {
             var head =
-                "  \(attempt.number). \(TimeText.rfc3339(attempt.started)) key \(attempt.key), model \(attempt.model): "
+                "  \(attempt.number). \(TimeText.rfc3339(attempt.started)) key \(attempt.key), model \(attempt.model), lane \(attempt.lane.rawValue), on \(attempt.bill.words): "
             head += Self.word(attempt.outcome)
             if let ended = attempt.ended { head += " after \(TimeText.length(ended - attempt.started))" }
             lines.append(head)
@@ -125,13 +218,15 @@ struct Explanation {
                 lines.append("     \(attempt.failureClass ?? ""): \(message)")
             }
             if !attempt.reason.isEmpty { lines.append("     → \(attempt.disposition ?? ""): \(attempt.reason)") }
-            for passed in JSONSlice(Array(attempt.passedOver.utf8))?.elements ?? [] {
-                lines.append("     not key \(passed["key"]?.string ?? ""): \(passed["reason"]?.string ?? "")")
+            if let choice = choice(attempt) { lines.append("     key \(attempt.key): \(choice)") }
+            for passed in PassedKey.list(attempt.passedOver) + others(attempt) {
+                lines.append("     not key \(passed.key): \(passed.reason)")
             }
             if attempt.usage != Usage() {
                 lines.append(
                     "     \(attempt.usage.inputTokens) input tokens, \(attempt.usage.outputTokens) output tokens")
             }
+            lines.append("     " + Self.cost(attempt))
         }
         return lines
     }

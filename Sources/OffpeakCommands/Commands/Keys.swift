@@ -6,12 +6,17 @@ import OffpeakStore
 
 extension Command {
     static let keys = Command(
-        syntax: CommandSyntax("keys", help: "each key's limits, use today and health")
+        syntax: CommandSyntax("keys", help: "each key's limits, use, quota, credit, fee, cost and health")
     ) { context in
         let configuration = try context.configuration()
         let clock = RunnerClock()
         let state = try KeyUse.read(context.queuePath, day: RunCalendar(configuration: configuration, clock: clock).day)
-        let views = configuration.keys.map { KeyView($0, state: state, now: clock.now) }
+        let calendar = CalendarPosition(containing: clock.wall, in: configuration.timeZone)
+        let views = configuration.keys.map { key in
+            let money = KeyMoney(
+                key, in: configuration, lines: state.spending, calendar: calendar, now: clock.wall)
+            return KeyView(key, state: state, money: money, now: clock.now)
+        }
         if context.printer.usesJSON {
             context.printer.json { writer in
                 writer.array("keys") { array in
@@ -31,6 +36,7 @@ struct KeyUse {
     var today: [String: KeyDayUse] = [:]
     var totals: [String: KeyTotal] = [:]
     var paused: Set<String> = []
+    var spending: [SpendLine] = []
 
     static func read(_ path: String, day: Int) throws -> KeyUse {
         var use = KeyUse()
@@ -46,6 +52,7 @@ struct KeyUse {
         for day in try reader.dayUse(day: day) { use.today[day.key] = day }
         for total in try reader.keyTotals() { use.totals[total.key] = total }
         use.paused = try reader.pauses().keys
+        use.spending = try reader.spending()
         return use
     }
 }
@@ -56,11 +63,13 @@ struct KeyView {
     let memory: KeyMemory?
     let today: KeyDayUse?
     let total: KeyTotal?
+    let money: KeyMoney
     let health: String
     let until: Timestamp?
 
-    init(_ key: KeyDescriptor, state: KeyUse, now: Timestamp) {
+    init(_ key: KeyDescriptor, state: KeyUse, money: KeyMoney, now: Timestamp) {
         self.key = key
+        self.money = money
         memory = state.memories[key.name]
         today = state.today[key.name]
         total = state.totals[key.name]
@@ -102,9 +111,7 @@ struct KeyView {
             $0.member("input_tokens", total?.usage.inputTokens ?? 0)
             $0.member("output_tokens", total?.usage.outputTokens ?? 0)
         }
-        writer.object("quota") { _ in }
-        writer.object("credit") { _ in }
-        writer.object("fee") { _ in }
+        money.write(to: &writer)
     }
 
     private static func named(_ limits: Limits) -> [(String, Int)] {
@@ -131,6 +138,6 @@ struct KeyView {
         lines.append(
             "    today: \(today?.requests ?? 0) requests, \(today?.tokens ?? 0) tokens; in all \(total?.attempts ?? 0) attempts, "
                 + "\(total?.succeeded ?? 0) succeeded, \(total?.failed ?? 0) failed, \(total?.unknown ?? 0) unknown")
-        return lines.joined(separator: "\n")
+        return (lines + money.lines).joined(separator: "\n")
     }
 }

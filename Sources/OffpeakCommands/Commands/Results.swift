@@ -1,5 +1,7 @@
 import Foundation
 import JSONLines
+import OffpeakConfiguration
+import OffpeakCore
 import OffpeakRunner
 import OffpeakStore
 
@@ -10,6 +12,9 @@ extension Command {
             options: [
                 .value("--output", "FILE", "write there instead of to stdout (also -o)"),
                 .value("--errors", "FILE", "write the failed jobs there instead of between the answers"),
+                .flag(
+                    "--receipts", "with each line, who served it, how often it was sent, and what it cost on both bills"
+                ),
                 .flag("--partial", "what there is so far, although the batch is not finished"),
             ])
     ) { context in
@@ -29,8 +34,12 @@ extension Command {
             try context.checkOverwritable(target, batch)
         }
         do {
-            var export = try ResultsExport(to: path.map { .file($0) } ?? .stdout, errors: errors)
-            let summary = try export.write(reader.results(of: batch.id))
+            let receipts = context.arguments.has("--receipts")
+            let keys = receipts ? context.configurationIfAny()?.keys ?? [] : []
+            var export = try ResultsExport(
+                to: path.map { .file($0) } ?? .stdout, errors: errors,
+                providers: Dictionary(uniqueKeysWithValues: keys.map { ($0.name, $0.provider) }))
+            let summary = try export.write(reader.results(of: batch.id, receipts: receipts))
             if path != nil, context.printer.usesJSON {
                 context.printer.json {
                     $0.member("batch", "b\(batch.id)")

@@ -116,6 +116,7 @@ extension CommandContext {
         var parts = ["\(Words.count(end.succeeded, "job")) succeeded", "\(end.failed) failed", "\(end.parked) parked"]
         if end.waiting > 0 { parts.append("\(end.waiting) still waiting") }
         printer.note(parts.joined(separator: ", "))
+        if let cost = MoneyText.words(end.money) { printer.note("cost of this run: \(cost)") }
         let unfinished = end.unfinished
         if printer.usesJSON {
             printer.json {
@@ -123,6 +124,8 @@ extension CommandContext {
                 $0.member("failed", end.failed)
                 $0.member("parked", end.parked)
                 $0.member("waiting", end.waiting)
+                $0.cost(end.money.charge, unknown: end.money.unknown, attempts: end.money.unknownAttempts)
+                $0.member("unpriced_tokens", end.money.unpricedTokens)
                 $0.member(
                     "ended", end.cause == .finished ? "finished" : end.cause == .workLeft ? "work_left" : "stopped")
             }

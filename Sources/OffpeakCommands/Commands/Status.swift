@@ -1,4 +1,5 @@
 import JSONLines
+import OffpeakConfiguration
 import OffpeakCore
 import OffpeakRunner
 import OffpeakStore
@@ -6,14 +7,17 @@ import OffpeakStore
 extension Command {
     static let status = Command(
         syntax: CommandSyntax(
-            "status", ["BATCH"], required: 0, help: "counts by state, tokens, what is being waited for and until when")
+            "status", ["BATCH"], required: 0,
+            help: "counts by state, tokens, cost, what is being waited for and until when")
     ) { context in
         let reader = try context.reader()
         defer { reader.close() }
         let now = RunnerClock().now
         let paused = try reader.pauses()
+        let money = StatusMoney(
+            lines: try reader.spending(), configuration: context.configurationIfAny(), wall: RunnerClock().wall)
         if let name = context.arguments.positionals.first {
-            let batch = BatchView(try context.batch(name, in: reader), pauses: paused, now: now)
+            let batch = BatchView(try context.batch(name, in: reader), pauses: paused, money: money, now: now)
             if context.printer.usesJSON {
                 context.printer.json { batch.write(to: &$0) }
             } else {
@@ -21,7 +25,7 @@ extension Command {
             }
             return .success
         }
-        let batches = try reader.batches().map { BatchView($0, pauses: paused, now: now) }
+        let batches = try reader.batches().map { BatchView($0, pauses: paused, money: money, now: now) }
         if context.printer.usesJSON {
             context.printer.json { writer in
                 writer.array("batches") { array in
@@ -37,6 +41,22 @@ extension Command {
     }
 }
 
+/// The books as `status` needs them.
+struct StatusMoney {
+    let lines: [SpendLine]
+    /// Nil where there is none that can be used: then nothing is told of budgets and prices.
+    let configuration: Configuration?
+    let wall: Timestamp
+
+    func of(_ batch: BatchStatus) -> (SpendTotal, [BudgetView], unpricedTokens: Int) {
+        let own = lines.filter { $0.row.batch == batch.id }
+        guard let configuration else { return (SpendTotal(own), [], 0) }
+        let calendar = CalendarPosition(containing: wall, in: configuration.timeZone)
+        let budgets = BudgetView.of(batch, in: configuration, lines: lines, calendar: calendar)
+        return (SpendTotal(own), budgets, configuration.unpriced(own).reduce(0) { $0 + $1.row.usage.totalTokens })
+    }
+}
+
 /// A batch as `status` shows it.
 struct BatchView {
     struct Wait {
@@ -49,9 +69,14 @@ struct BatchView {
     let waits: [Wait]
     /// Jobs that wait for a known moment: a retry's, a window's, a limit's that comes no sooner than its normal pace.
     let deferred: Int
+    private let spend: SpendTotal
+    private let budgets: [BudgetView]
+    /// Tokens that no price is known for.
+    private let unpricedTokens: Int
 
-    init(_ batch: BatchStatus, pauses: Pauses, now: Timestamp) {
+    init(_ batch: BatchStatus, pauses: Pauses, money: StatusMoney, now: Timestamp) {
         self.batch = batch
+        (spend, budgets, unpricedTokens) = money.of(batch)
         var waits: [Wait] = []
         var deferred = 0
         for flow in batch.flows {
@@ -115,7 +140,11 @@ struct BatchView {
             }
         }
         writer.object("usage") { $0.members(batch.usage) }
-        writer.object("cost") { $0.noCost() }
+        spend.write(to: &writer)
+        writer.member("unpriced_tokens", unpricedTokens)
+        writer.array("budgets") { array in
+            for budget in budgets { array.object { budget.write(to: &$0) } }
+        }
     }
 
     private var nextDue: Timestamp? { waits.compactMap(\.until).min() }
@@ -137,6 +166,9 @@ struct BatchView {
         let usage = batch.usage
         lines.append(
             "    \(usage.inputTokens) input tokens (\(usage.cachedTokens) cached), \(usage.outputTokens) output tokens")
+        let unpriced = unpricedTokens == 0 ? "" : "; without \(unpricedTokens) tokens whose price is unknown"
+        lines.append("    cost: \(spend.words)\(unpriced)")
+        for budget in budgets { lines.append("    \(budget.words)") }
         for wait in waits {
             let until = wait.until.map { " until \(TimeText.rfc3339($0))" } ?? ""
             lines.append("    \(Words.count(wait.jobs, "job")) waiting\(until): \(wait.reason)")
@@ -156,11 +188,5 @@ extension JSONWriter {
         member("input_tokens", usage.inputTokens)
         member("cached_tokens", usage.cachedTokens)
         member("output_tokens", usage.outputTokens)
-    }
-
-    /// The members of a cost document while prices are not in effect: unknown, not zero.
-    mutating func noCost() {
-        null("provider_usd")
-        null("platform_usd")
     }
 }

@@ -35,6 +35,7 @@ final class ProgressDisplay {
         if run.parked > 0 { parts.append("\(run.parked) parked") }
         if run.rateLimited > 0 { parts.append("\(run.rateLimited) rate-limit refusals") }
         parts.append("\(run.usage.inputTokens + run.usage.outputTokens) tokens")
+        if let spent = MoneyText.spent(run.money) { parts.append(spent) }
         if run.deferred > 0, let until = run.deferredUntil {
             parts.append("\(run.deferred) deferred until \(TimeText.rfc3339(until)): \(run.deferredReason ?? "")")
         } else if run.milliPerSecond > 0 && left > 0 {

@@ -2,9 +2,7 @@ import OffpeakCore
 
 extension ConfigurationReader {
     private static let laterClassFields = [
-        "lanes": "every request goes by the lane sync",
-        "budget": "offpeak does not enforce budgets",
-        "dedupe": "offpeak sends equal lines as often as they stand",
+        "dedupe": "offpeak sends equal lines as often as they stand"
     ]
 
     func classes(_ fields: FieldReader, keys: [ReadKey]) -> [ReadClass] {
@@ -16,7 +14,7 @@ extension ConfigurationReader {
     private func readClass(_ name: String, _ value: JSON5Value, path: String, keys: [ReadKey]) -> ReadClass? {
         let known = [
             "posture", "keys", "require_tags", "shared", "objective", "models", "attempts", "backoff", "timeout",
-            "weight", "priority", "deadline", "window", "on",
+            "weight", "priority", "deadline", "window", "budget", "lanes", "on", "retain",
         ]
         let aliases = [
             "retries": "attempts", "max_attempts": "attempts", "policy": "posture", "tags": "require_tags",
@@ -37,6 +35,13 @@ extension ConfigurationReader {
         numbers(of: &read.policy, fields)
         read.policy.models = chains(fields)
         read.policy.window = window(fields)
+        lanes(fields)
+        read.policy.budget = budget(fields)
+        read.policy.retain = fields.choice("retain", Retention.self)
+        if read.policy.retain == .nothing {
+            fields.notice(
+                "retain", "prompts are erased when their jobs end; answers are kept until `prune` in this version")
+        }
         ladders(of: &read.policy, fields)
         return read
     }
@@ -81,17 +86,10 @@ extension ConfigurationReader {
                 fields.problem(
                     "shared", "a \(policy.posture.rawValue) class never uses shared capacity",
                     hint: "leave it out, or choose the posture fallback")
-            } else if shared != .never {
-                fields.notice("shared", "not in effect yet: platform-billed keys serve nothing in this version")
             }
             policy.shared = shared
         }
-        if let objective = fields.choice("objective", Objective.self) {
-            if objective == .cost {
-                fields.notice("objective", "not in effect yet: prices are unknown, so keys serve in their order")
-            }
-            policy.objective = objective
-        }
+        policy.objective = fields.choice("objective", Objective.self) ?? policy.objective
     }
 
     // MARK: Numbers and times

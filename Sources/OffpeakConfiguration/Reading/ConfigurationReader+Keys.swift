@@ -1,35 +1,31 @@
+import Foundation
 import OffpeakCore
 import OffpeakProviders
 
 extension ConfigurationReader {
-    private static let laterKeyFields = [
-        "lanes": "every request goes by the lane sync",
-        "quota": "offpeak does not enforce quotas",
-        "credit": "offpeak does not count credit",
-        "provisioned": "offpeak does not prefer provisioned throughput",
-        "prices": "offpeak does not count money",
-        "fee": "offpeak does not count the platform's fee",
-    ]
-
-    func keys(_ fields: FieldReader, providers: [ProviderDescriptor], pools: [PoolDescriptor]) -> [ReadKey] {
+    func keys(
+        _ fields: FieldReader, providers: [ProviderDescriptor], pools: [PoolDescriptor], zone: TimeZone
+    ) -> [ReadKey] {
         named("keys", in: fields).map { entry in
-            key(entry.name, entry.member, path: entry.path, providers: providers, pools: pools)
+            key(entry.name, entry.member, path: entry.path, providers: providers, pools: pools, zone: zone)
         }
     }
 
     private func key(
         _ name: String, _ member: JSON5Value.Member, path: String, providers: [ProviderDescriptor],
-        pools: [PoolDescriptor]
+        pools: [PoolDescriptor], zone: TimeZone
     ) -> ReadKey {
         var key = KeyDescriptor(name: name, provider: "")
-        let known = ["provider", "secret", "billing", "pool", "models", "limits", "tags", "enabled"]
+        let known = [
+            "provider", "secret", "billing", "pool", "models", "lanes", "limits", "quota", "credit", "provisioned",
+            "prices", "fee", "valid_until", "tags", "enabled",
+        ]
         let aliases = [
             "api_key": "secret", "key": "secret", "token": "secret", "password": "secret", "env": "secret",
             "model": "models", "rpm": "limits", "tpm": "limits", "disabled": "enabled",
+            "budget": "quota", "price": "prices", "discount": "prices", "expires": "valid_until", "credits": "credit",
         ]
-        let reader = self.fields(
-            member.value, path: path, known: known, later: Self.laterKeyFields, aliases: aliases)
-        guard let fields = reader else {
+        guard let fields = self.fields(member.value, path: path, known: known, aliases: aliases) else {
             return ReadKey(descriptor: key, secret: .none, secretLine: member.line, path: path)
         }
         if let provider = provider(fields, among: providers) {
@@ -41,11 +37,14 @@ extension ConfigurationReader {
         key.pool = reference("pool", in: fields, among: pools.map(\.name), called: "pools")
         key.models = models(fields)
         if let value = fields.value("limits") { key.limits = limits(value, path: fields.path(to: "limits")) }
+        lanes(fields)
+        terms(of: &key, fields, zone: zone)
         compare(key.limits, withPool: pools.first { $0.name == key.pool }, fields)
         key.tags = fields.strings("tags")?.map(\.text) ?? []
         key.enabled = fields.bool("enabled") ?? true
         return ReadKey(
-            descriptor: key, secret: secret(fields), secretLine: fields.line(of: "secret"), path: path)
+            descriptor: key, secret: secret(fields), secretLine: fields.line(of: "secret"), path: path,
+            fields: fields, prices: prices(of: key, fields))
     }
 
     private func provider(_ fields: FieldReader, among providers: [ProviderDescriptor]) -> ProviderDescriptor? {
@@ -86,9 +85,6 @@ extension ConfigurationReader {
             fields.problem(
                 "billing", "a key of a routing platform has to say who bills it",
                 hint: "\"router-byok\" if it only serves through your own provider keys there, else \"platform\"")
-        }
-        if billing == .platform {
-            fields.notice("billing", "not in effect yet: platform-billed keys serve nothing in this version")
         }
         return billing ?? .provider
     }

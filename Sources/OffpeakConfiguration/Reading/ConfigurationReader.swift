@@ -11,13 +11,12 @@ struct ConfigurationReader {
     let findings: Findings
 
     func configuration(_ value: JSON5Value, path: String) -> Configuration? {
-        let known = ["timezone", "providers", "pools", "keys", "classes"]
-        guard let fields = fields(value, path: "", known: known, later: ["prices": "price lists are not read"])
-        else { return nil }
+        let known = ["timezone", "providers", "pools", "keys", "classes", "prices"]
+        guard let fields = fields(value, path: "", known: known) else { return nil }
         let zone = timeZone(fields)
         let providers = providers(fields)
         let pools = pools(fields)
-        let keys = keys(fields, providers: providers, pools: pools)
+        let keys = keys(fields, providers: providers, pools: pools, zone: zone.zone)
         let classes = classes(fields, keys: keys)
         if keys.isEmpty && findings.problems.isEmpty {
             fields.problem("keys", "there are no keys", hint: "`offpeak init` writes examples")
@@ -26,9 +25,15 @@ struct ConfigurationReader {
             path: path, timeZone: zone.zone, timeZoneName: zone.name, providers: providers, pools: pools,
             keys: keys.map(\.descriptor),
             secrets: Dictionary(uniqueKeysWithValues: keys.map { ($0.descriptor.name, $0.secret) }),
-            classes: classes.map(\.policy) + defaultClass(unlessIn: classes), notices: [],
+            classes: classes.map(\.policy) + defaultClass(unlessIn: classes),
+            priceBook: PriceBook(
+                lists: priceLists(fields),
+                terms: Dictionary(
+                    uniqueKeysWithValues: keys.compactMap { key in key.prices.map { (key.descriptor.name, $0) } }),
+                aliases: aliases(of: providers)),
+            notices: [],
             secretLines: Dictionary(uniqueKeysWithValues: keys.map { ($0.descriptor.name, $0.secretLine) }))
-        CrossReferences(configuration: configuration, classes: classes, fields: fields).check()
+        CrossReferences(configuration: configuration, keys: keys, classes: classes, fields: fields).check()
         return configuration
     }
 
@@ -88,15 +93,23 @@ struct ConfigurationReader {
 
     private func pools(_ fields: FieldReader) -> [PoolDescriptor] {
         named("pools", in: fields).map { entry in
-            PoolDescriptor(name: entry.name, limits: limits(entry.member.value, path: entry.path))
+            // A quota beside the limits: read apart, so that `limits` knows its own fields only.
+            let known = Self.limitFields + ["quota"]
+            guard let pool = self.fields(entry.member.value, path: entry.path, known: known) else {
+                return PoolDescriptor(name: entry.name, limits: Limits())
+            }
+            return PoolDescriptor(name: entry.name, limits: limits(pool), quota: quota(pool))
         }
     }
 
     /// Rates and concurrency of a key or a pool.
     func limits(_ value: JSON5Value, path: String) -> Limits {
-        guard let fields = fields(value, path: path, known: ["rpm", "tpm", "rpd", "tpd", "concurrent"]) else {
-            return Limits()
-        }
+        fields(value, path: path, known: Self.limitFields).map(limits) ?? Limits()
+    }
+
+    private static let limitFields = ["rpm", "tpm", "rpd", "tpd", "concurrent"]
+
+    private func limits(_ fields: FieldReader) -> Limits {
         let requests = 1...1_000_000_000
         let tokens = 1...1_000_000_000_000
         return Limits(
@@ -117,6 +130,8 @@ struct ReadKey {
     var secret: SecretSource
     var secretLine: Int
     var path: String
+    var fields: FieldReader?
+    var prices: KeyPrices?
 }
 
 /// A class as read.

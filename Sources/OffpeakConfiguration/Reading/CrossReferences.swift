@@ -3,10 +3,11 @@ import OffpeakCore
 /// What can only be judged once everything is read: whether the parts fit together.
 struct CrossReferences {
     let configuration: Configuration
+    let keys: [ReadKey]
     let classes: [ReadClass]
     let fields: FieldReader
 
-    private var findings: Findings { fields.findings }
+    var findings: Findings { fields.findings }
 
     func check() {
         unusedPools()
@@ -14,7 +15,9 @@ struct CrossReferences {
             neverUsedKeys(of: read)
             admission(of: read)
             chains(of: read)
+            budget(of: read)
         }
+        terms()
         guard classes.isEmpty, let policy = configuration.classes.first, !configuration.keys.isEmpty else { return }
         let serving = configuration.keys(for: policy)
         if serving.isEmpty {
@@ -94,7 +97,7 @@ extension ClassPolicy {
         if let tag = requireTags.first(where: { !key.tags.contains($0) }) {
             return "does not have the tag \(Spelling.shown(tag))"
         }
-        if key.billing == .platform { return "is platform-billed, which is not in effect yet" }
+        if key.billing == .platform { return "is platform-billed, and the class's `shared` is \"\(shared.rawValue)\"" }
         return "is not among the keys that a \(posture.rawValue) class may use"
     }
 }

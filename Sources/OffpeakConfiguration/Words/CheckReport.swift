@@ -47,6 +47,7 @@ package struct CheckReport: Sendable, Equatable {
         guard case .failure(let problem) = source.load(environment: environment) else { return }
         let finding = Problem(path: path, line: line, message: problem.message, hint: problem.hint)
         // A key that serves nothing may lack its secret.
-        if key.enabled && key.billing != .platform { findings.problem(finding) } else { findings.notice(finding) }
+        let serves = !key.isShared || configuration.classes.contains { $0.admits(key) }
+        if key.enabled && serves { findings.problem(finding) } else { findings.notice(finding) }
     }
 }

@@ -14,11 +14,14 @@ private struct ClassSentence {
     let configuration: Configuration
     let keys: [String]
     let disabled: [String]
+    /// Platform-billed keys that may serve it.
+    let shared: [String]
 
     init(policy: ClassPolicy, configuration: Configuration) {
         self.policy = policy
         self.configuration = configuration
-        let admitted = configuration.keys(for: policy)
+        let admitted = configuration.keys(for: policy).filter { !$0.isShared }
+        shared = configuration.sharedKeys(for: policy).filter(\.enabled).map(\.name)
         keys = admitted.filter(\.enabled).map(\.name)
         disabled = admitted.filter { !$0.enabled }.map(\.name)
     }
@@ -28,6 +31,8 @@ private struct ClassSentence {
         parts += failures
         parts.append(platform)
         parts.append(attempts)
+        if let budget { parts.append(budget) }
+        if policy.retain != nil { parts.append("of a job that has ended only the hash of its prompt is kept") }
         if let window { parts.append(window) }
         if let deadline = policy.deadline {
             parts.append(
@@ -53,19 +58,33 @@ private struct ClassSentence {
         case 1: return "Sends through \(keys[0])\(left)\(closed)"
         default: break
         }
-        if policy.objective == .speed {
-            return "Sends through whichever of \(list(keys)) has room and answers fastest\(left)\(closed)"
+        switch policy.objective {
+        case .speed: return "Sends through whichever of \(list(keys)) has room and answers fastest\(left)\(closed)"
+        case .cost: return "Sends through whichever of \(list(keys)) has room and is cheapest\(left)\(closed)"
+        case .order: break
         }
         return "Sends through \(keys[0]) while it has room, then \(keys.dropFirst().joined(separator: ", then "))"
             + "\(left)\(closed)"
     }
 
     private var platform: String {
-        switch policy.shared {
-        case .never: "nothing billed by a platform may serve it"
-        case .spill, .whenExhausted, .always:
-            "nothing billed by a platform serves it in this version, though shared: \"\(policy.shared.rawValue)\" would"
-                + " allow it"
+        if policy.shared == .never || policy.isClosed { return "nothing billed by a platform may serve it" }
+        guard !shared.isEmpty else { return "there is no platform-billed key that could serve it" }
+        let who = "\(list(shared)), billed by a platform, \(shared.count == 1 ? "serves" : "serve")"
+        return switch policy.shared {
+        case .never, .spill: "\(who) only what would else miss the deadline"
+        case .whenExhausted: "\(who) only what its own keys cannot"
+        case .always: "\(who) it too, after its own keys"
+        }
+    }
+
+    private var budget: String? {
+        guard let budget = policy.budget else { return nil }
+        let most = "it costs at most \(budget.limit.text) US dollars a \(budget.per.rawValue), both bills together, and"
+        return switch budget.then {
+        case .park: "\(most) a job that does not fit any more is parked until you raise that"
+        case .defer: "\(most) a job that does not fit any more waits for the next \(budget.per.rawValue)"
+        case .fail: "\(most) a job that does not fit any more ends as failed"
         }
     }
 
@@ -127,8 +146,7 @@ private struct ClassSentence {
             switch $0 {
             case .nextKey: keys.count > 1
             case .nextModel: policy.models.values.contains { $0.count > 1 }
-            // Skipped until platform-billed keys are in effect.
-            case .shared: false
+            case .shared: !shared.isEmpty
             case .retry, .defer, .park, .fail: true
             }
         }
@@ -142,11 +160,11 @@ private struct ClassSentence {
                     ? "waits for the reset" : "waits for it to recover"
             case .park: "is parked for a person"
             case .fail: "ends as failed"
-            case .shared: ""
+            case .shared: "goes to \(list(shared, "or"))"
             }
         }
         // A ladder with no other end waits: `JobLadder` defers a job that no step can help.
-        if let last = steps.last, [.nextKey, .nextModel].contains(last) { words.append("waits") }
+        if let last = steps.last, [.nextKey, .shared, .nextModel].contains(last) { words.append("waits") }
         if steps.isEmpty { words.append("waits") }
         return words.joined(separator: ", then ")
     }

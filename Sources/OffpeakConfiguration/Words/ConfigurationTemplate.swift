@@ -72,7 +72,7 @@ package enum ConfigurationTemplate {
 
     private static func routerKey(_ variable: String) -> String {
         """
-            // A routing platform's key has to say who bills it. "platform" serves nothing in this version yet.
+            // A routing platform's key has to say who bills it. "platform" is shared capacity, for classes that allow it.
             // "openrouter": {
             //   provider: "openrouter",
             //   secret: { env: "\(variable)" },
@@ -91,6 +91,7 @@ package enum ConfigurationTemplate {
               posture: "cost",
               // window: { open: "22:00", close: "06:00", days: ["mon", "tue", "wed", "thu", "fri"] },
               // deadline: "12h",
+              // budget: { usd: 20, per: "day", then: "park" },
             },
             // Sensitive work: these keys and no others, whatever happens; it waits instead.
             // "sensitive": {

@@ -12,6 +12,14 @@ package enum Shortage: Sendable, Equatable {
     /// The server said to wait.
     case cooling
 
+    /// Over with the calendar day, not with the minute.
+    package var isDaily: Bool {
+        switch self {
+        case .requestsPerDay, .tokensPerDay: true
+        default: false
+        }
+    }
+
     /// For people, in the words of `status` and `explain`.
     package var text: String {
         switch self {
@@ -124,6 +132,22 @@ package struct AccountLimiter: Sendable {
             return .none(.serverSaysFull, until: wait)
         }
         return .free
+    }
+
+    /// About how many requests of so many tokens fit into a time, in milliseconds, if answers take `latency`.
+    package func capacity(in time: Int, tokens: Int, latency: Interval) -> Int {
+        var jobs = Int.max / 4
+        func limit(_ count: Int, per length: Interval) {
+            let exact = Int128(count) * Int128(time) / Int128(max(1, length.milliseconds))
+            jobs = min(jobs, Int(clamping: exact))
+        }
+        if let rpm = limits.rpm { limit(inUse(of: rpm), per: .minutes(1)) }
+        if let tpm = limits.tpm { limit(inUse(of: tpm) / max(1, tokens), per: .minutes(1)) }
+        if let found = discovery.finding { limit(found.requests, per: found.per) }
+        if latency > .zero { limit(concurrency.allowed, per: latency) }
+        if let rpd = limits.rpd { jobs = min(jobs, max(0, rpd - dayRequests)) }
+        if let tpd = limits.tpd { jobs = min(jobs, max(0, tpd - dayTokens) / max(1, tokens)) }
+        return jobs
     }
 
     private func inUse(of limit: Int) -> Int { max(1, limit * useOfLimit / 1_000) }

@@ -27,7 +27,7 @@ package struct TokenForecast: Sendable {
 
     /// Tokens that a job will probably use, input and output together.
     package func tokens(bodyBytes: Int, maxOutputTokens: Int?, endpoint: Endpoint) -> Int {
-        input(bodyBytes: bodyBytes) + expectedOutput(maxOutputTokens: maxOutputTokens, endpoint: endpoint)
+        input(bodyBytes: bodyBytes) + output(maxOutputTokens: maxOutputTokens, endpoint: endpoint)
     }
 
     /// Input tokens, never less than one.
@@ -51,10 +51,11 @@ package struct TokenForecast: Sendable {
     package func headroom(maxOutputTokens: Int?, endpoint: Endpoint) -> Int {
         guard count > 0, endpoint != .embeddings else { return 0 }
         let most = min(maxOutputTokens ?? Self.mostTokens, largestOutput)
-        return max(0, most - expectedOutput(maxOutputTokens: maxOutputTokens, endpoint: endpoint))
+        return max(0, most - output(maxOutputTokens: maxOutputTokens, endpoint: endpoint))
     }
 
-    private func expectedOutput(maxOutputTokens: Int?, endpoint: Endpoint) -> Int {
+    /// Output tokens that an answer will probably have.
+    package func output(maxOutputTokens: Int?, endpoint: Endpoint) -> Int {
         if endpoint == .embeddings { return 0 }
         let most = min(maxOutputTokens ?? Self.mostTokens, Self.mostTokens)
         guard count > 0 else { return maxOutputTokens == nil ? Self.blindOutput : most }

@@ -86,10 +86,16 @@ package struct AttemptReport: Sendable {
     /// Whether the answer said what it used. If not, its usage of zero is ignorance and no measurement: a
     /// reservation made for it stands.
     package var usageReported: Bool
+    /// What the answer said that it cost, if it did.
+    package var reportedCost: ReportedCost?
 
-    package init(outcome: AttemptOutcome, feedback: RateFeedback = RateFeedback(), usageReported: Bool = false) {
+    package init(
+        outcome: AttemptOutcome, feedback: RateFeedback = RateFeedback(), usageReported: Bool = false,
+        reportedCost: ReportedCost? = nil
+    ) {
         self.outcome = outcome
         self.feedback = feedback
         self.usageReported = usageReported
+        self.reportedCost = reportedCost
     }
 }

@@ -38,10 +38,12 @@ package struct Flow: Sendable, Equatable {
     package var deadline: Timestamp?
     /// A person paused the batch.
     package var paused: Bool
+    /// Jobs that wait, ready or scheduled, when this was read.
+    package var waiting: Int
 
     package init(
         id: FlowID, batch: BatchID, className: String, model: String, endpoint: Endpoint, priority: Int? = nil,
-        deadline: Timestamp? = nil, paused: Bool = false
+        deadline: Timestamp? = nil, paused: Bool = false, waiting: Int = 0
     ) {
         self.id = id
         self.batch = batch
@@ -51,6 +53,7 @@ package struct Flow: Sendable, Equatable {
         self.priority = priority
         self.deadline = deadline
         self.paused = paused
+        self.waiting = waiting
     }
 }
 
@@ -93,10 +96,19 @@ package struct AttemptStart: Sendable, Equatable {
     package var reservedTokens: Int
     /// Why this key, and why not the ones before it; JSON array text `[{"key","reason"}]`, or empty.
     package var passedOver: String
+    package var bill: Billing
+    package var lane: Lane
+    /// The most that it can cost: counted as spent if its outcome is lost.
+    package var worst: Charge
+    /// The most tokens that it can use, which quotas count then.
+    package var worstTokens: Int
+    /// The calendar day, such as 20261124, whose quotas and budgets it uses.
+    package var day: Int
 
     package init(
         job: JobID, flow: FlowID, lease: Int, key: String, model: String, started: Timestamp, reservedTokens: Int,
-        passedOver: String
+        passedOver: String, bill: Billing = .provider, lane: Lane = .sync, worst: Charge = Charge(),
+        worstTokens: Int = 0, day: Int = 0
     ) {
         self.job = job
         self.flow = flow
@@ -106,7 +118,14 @@ package struct AttemptStart: Sendable, Equatable {
         self.started = started
         self.reservedTokens = reservedTokens
         self.passedOver = passedOver
+        self.bill = bill
+        self.lane = lane
+        self.worst = worst
+        self.worstTokens = worstTokens
+        self.day = day
     }
+
+    package var route: LedgerRoute { LedgerRoute(key: key, bill: bill, lane: lane, model: model) }
 }
 
 /// What becomes of a job after an attempt.
@@ -115,6 +134,8 @@ package enum Disposition: Sendable, Equatable {
     /// Again on the same route, not before the moment.
     case retry(at: Timestamp)
     case nextKey
+    /// A platform's shared capacity takes it.
+    case shared
     case nextModel
     /// Wait for a moment, without using up an attempt.
     case `defer`(until: Timestamp)
@@ -127,6 +148,7 @@ package enum Disposition: Sendable, Equatable {
         case .complete: "complete"
         case .retry: "retry"
         case .nextKey: "next-key"
+        case .shared: "shared"
         case .nextModel: "next-model"
         case .defer: "defer"
         case .park: "park"
@@ -147,10 +169,12 @@ package struct Settlement: Sendable {
     package var reason: String
     /// The job's used attempts after this one.
     package var attemptsUsed: Int
+    /// What the ledger gets.
+    package var entry: LedgerEntry?
 
     package init(
         job: JobID, flow: FlowID, lease: Int, ended: Timestamp, outcome: AttemptOutcome, disposition: Disposition,
-        reason: String, attemptsUsed: Int
+        reason: String, attemptsUsed: Int, entry: LedgerEntry? = nil
     ) {
         self.job = job
         self.flow = flow
@@ -160,6 +184,7 @@ package struct Settlement: Sendable {
         self.disposition = disposition
         self.reason = reason
         self.attemptsUsed = attemptsUsed
+        self.entry = entry
     }
 }
 

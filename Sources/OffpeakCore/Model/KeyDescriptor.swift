@@ -74,6 +74,14 @@ package struct KeyDescriptor: Sendable, Equatable {
     package var enabled: Bool
     package var limitModel: LimitModel
     package var tokenCounting: TokenCounting
+    package var quota: Quota?
+    package var credit: Credit?
+    /// Paid-for throughput in tokens per minute: traffic up to this rate costs nothing more.
+    package var provisionedTPM: Int?
+    /// For `router-byok` keys.
+    package var fee: PlatformFee?
+    /// When the present secret ends, if that is known: nothing is sent through the key from then on.
+    package var validUntil: Timestamp?
 
     package init(
         name: String, provider: String, billing: Billing = .provider, pool: String? = nil, models: ModelAccess = .any,
@@ -91,15 +99,20 @@ package struct KeyDescriptor: Sendable, Equatable {
         self.limitModel = limitModel
         self.tokenCounting = tokenCounting
     }
+
+    /// Whether it is a platform's shared capacity and not the user's own key.
+    package var isShared: Bool { billing == .platform }
 }
 
 /// A pool: the limits of one account, shared by its keys.
 package struct PoolDescriptor: Sendable, Equatable {
     package var name: String
     package var limits: Limits
+    package var quota: Quota?
 
-    package init(name: String, limits: Limits) {
+    package init(name: String, limits: Limits, quota: Quota? = nil) {
         self.name = name
         self.limits = limits
+        self.quota = quota
     }
 }

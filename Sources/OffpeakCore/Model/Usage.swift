@@ -4,13 +4,22 @@ package struct Usage: Hashable, Sendable {
     package var inputTokens: Int
     /// The part of `inputTokens` that was read from the provider's cache.
     package var cachedTokens: Int
+    /// The part of `inputTokens` that was written to the provider's cache.
+    package var cacheWriteTokens: Int
     /// All output tokens, reasoning included.
     package var outputTokens: Int
+    /// The part of `outputTokens` that was reasoning.
+    package var reasoningTokens: Int
 
-    package init(inputTokens: Int = 0, cachedTokens: Int = 0, outputTokens: Int = 0) {
+    package init(
+        inputTokens: Int = 0, cachedTokens: Int = 0, cacheWriteTokens: Int = 0, outputTokens: Int = 0,
+        reasoningTokens: Int = 0
+    ) {
         self.inputTokens = inputTokens
         self.cachedTokens = cachedTokens
+        self.cacheWriteTokens = cacheWriteTokens
         self.outputTokens = outputTokens
+        self.reasoningTokens = reasoningTokens
     }
 
     /// Input and output together: what a tokens-per-minute limit counts.
@@ -19,6 +28,31 @@ package struct Usage: Hashable, Sendable {
     package static func + (a: Usage, b: Usage) -> Usage {
         Usage(
             inputTokens: a.inputTokens + b.inputTokens, cachedTokens: a.cachedTokens + b.cachedTokens,
-            outputTokens: a.outputTokens + b.outputTokens)
+            cacheWriteTokens: a.cacheWriteTokens + b.cacheWriteTokens, outputTokens: a.outputTokens + b.outputTokens,
+            reasoningTokens: a.reasoningTokens + b.reasoningTokens)
+    }
+
+    package static func - (a: Usage, b: Usage) -> Usage {
+        Usage(
+            inputTokens: a.inputTokens - b.inputTokens, cachedTokens: a.cachedTokens - b.cachedTokens,
+            cacheWriteTokens: a.cacheWriteTokens - b.cacheWriteTokens, outputTokens: a.outputTokens - b.outputTokens,
+            reasoningTokens: a.reasoningTokens - b.reasoningTokens)
+    }
+}
+
+/// What an answer itself says that it cost: the truth for that attempt. (OpenRouter's `usage.cost`, `is_byok` and
+/// `cost_details.upstream_inference_cost`; its documentation on usage accounting.)
+package struct ReportedCost: Hashable, Sendable {
+    /// What the platform takes from its credits: the whole price, or, on the user's own key, the fee.
+    package var platform: Money
+    /// What the provider behind the platform bills to the user's own key; nil when that was not said.
+    package var upstream: Money?
+    /// Whether the user's own key served the request; nil when that was not said.
+    package var usedOwnKey: Bool?
+
+    package init(platform: Money, upstream: Money? = nil, usedOwnKey: Bool? = nil) {
+        self.platform = platform
+        self.upstream = upstream
+        self.usedOwnKey = usedOwnKey
     }
 }

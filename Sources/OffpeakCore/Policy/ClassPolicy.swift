@@ -9,7 +9,7 @@ package enum LadderStep: String, CaseIterable, Sendable {
     case retry
     /// Another key of the class that has not failed this job yet.
     case nextKey = "next-key"
-    /// A platform-billed key. Not in effect yet: skipped.
+    /// A platform's shared capacity, if the class may use it.
     case shared
     /// The next model of the class's fallback chain.
     case nextModel = "next-model"
@@ -31,6 +31,14 @@ package enum SharedUse: String, CaseIterable, Sendable {
     case never, spill
     case whenExhausted = "when-exhausted"
     case always
+}
+
+/// What a class keeps of a job that has ended.
+package enum Retention: String, CaseIterable, Sendable {
+    /// The answer, and of the prompt only its hash.
+    case results
+    /// The same, until answers can be erased too.
+    case nothing
 }
 
 /// Opening hours of a class, as the configuration states them; resolved to instants outside Core.
@@ -77,6 +85,9 @@ package struct ClassPolicy: Sendable {
     /// From submission until the batch should be done; orders work within the class.
     package var deadline: Interval?
     package var window: WindowRule?
+    package var budget: Budget?
+    /// Nil: prompts and answers, until they are pruned.
+    package var retain: Retention?
     /// A ladder for every failure class: the posture's, with the class's own `on` laid over it. Never empty.
     package var ladders: [FailureClass: [LadderStep]]
 
@@ -115,8 +126,8 @@ package struct ClassPolicy: Sendable {
         if !keyOnly.isEmpty && !keyOnly.contains(key.name) { return false }
         if keyExclude.contains(key.name) { return false }
         if !requireTags.allSatisfy({ key.tags.contains($0) }) { return false }
-        // Platform-billed capacity arrives with money; until then nothing may be sent through it.
-        return key.billing != .platform
+        // A platform's shared capacity is nobody's own key: a closed class never uses it, whatever else is configured.
+        return !key.isShared || (shared != .never && !isClosed)
     }
 }
 

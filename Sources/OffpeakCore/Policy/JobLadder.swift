@@ -4,6 +4,8 @@
 package struct JobLadder: Sendable {
     /// Keys that failed this job, by index, and until when to avoid them.
     var avoided: [Int: Timestamp] = [:]
+    /// Its ladder has led it to shared capacity: own keys are not tried any more.
+    private(set) var usesShared = false
     /// Which model of the fallback chain is next.
     var modelIndex = 0
     /// The position reached on each failure class's ladder.
@@ -18,6 +20,8 @@ package struct JobLadder: Sendable {
         package var key: Int
         /// Another key of the class, not avoided by the job and not known to be unusable, serves the model.
         package var hasOtherKey: Bool
+        /// Shared capacity that the class may use, not avoided by the job, serves the model.
+        package var hasShared = false
         /// The next model of the chain that some usable key serves.
         package var nextModel: Int?
         /// When the failing key is expected to serve again.
@@ -52,6 +56,10 @@ package struct JobLadder: Sendable {
             case .nextKey where mayTryAgain && world.hasOtherKey:
                 avoided[world.key] = world.recovery
                 return (.nextKey, "\(failure.failureClass.rawValue): the class's next key takes it")
+            case .shared where mayTryAgain && world.hasShared:
+                avoided[world.key] = world.recovery
+                usesShared = true
+                return (.shared, "\(failure.failureClass.rawValue): shared capacity takes it")
             case .nextModel:
                 guard mayTryAgain, let next = world.nextModel else {
                     position += 1

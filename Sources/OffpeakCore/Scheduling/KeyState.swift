@@ -31,10 +31,21 @@ struct KeyState: Sendable {
     var latency = 0
     /// The latest words of the provider about its trouble.
     var trouble = ""
+    var account: KeyAccount
+    /// Prices that were looked up, by the provider's name of the model.
+    var prices: [String: Price] = [:]
     /// While one pass of dispatching lasts: why it takes no more.
     var fullInPass: KeyObstacle?
 
+    init(descriptor: KeyDescriptor, pool: Int?, limiter: AccountLimiter) {
+        self.descriptor = descriptor
+        self.pool = pool
+        self.limiter = limiter
+        account = KeyAccount(descriptor)
+    }
+
     var name: String { descriptor.name }
+    var isShared: Bool { descriptor.isShared }
 
     mutating func answered(in time: Interval) {
         let sample = Int(time.milliseconds) * 1_000
@@ -53,6 +64,17 @@ struct KeyObstacle: Sendable {
     var isOpenEnded = false
     /// The failure that a job gets which is parked for it.
     var failure: Failure?
+    /// It lasts beyond the pace of the limits: nothing is gained by waiting a minute.
+    var isExhausted = false
+    /// The key may have room: it is kept for others, or the job from it.
+    var isWithheld = false
+    /// Whatever the class's ladders say, the flow's jobs are parked.
+    var parks = false
+    /// Whatever the class's ladders say, the flow's jobs end as failed.
+    var fails = false
+
+    /// Only the pace of limits, or answers that are awaited, are in the way.
+    var isPace: Bool { !needsPerson && !isExhausted && !isWithheld }
 
     /// Passes before the other does: answers come before any known moment, and a person comes last.
     func endsBefore(_ other: KeyObstacle) -> Bool {
@@ -65,8 +87,9 @@ struct KeyObstacle: Sendable {
 /// A workload class during a run.
 struct ClassState: Sendable {
     let policy: ClassPolicy
-    /// Keys that it may use, in order of preference.
+    /// Keys that it may use, in order of preference: own keys first, then shared capacity.
     let candidates: [Int]
+    var budget: BudgetAccount?
     var isPaused = false
     var isOpen = true
     /// When its window closes or opens next.
@@ -95,6 +118,10 @@ struct FlowState: Sendable {
     /// The queue has more ready jobs than `tickets`, or may have.
     var mayHaveMore = true
     var isFetching = false
+    /// Started since the number of waiting jobs was read.
+    var startedSinceRead = 0
+    /// Jobs that wait and have not been sent, as far as is known.
+    var unsent: Int { max(tickets.count, flow.waiting - startedSinceRead) }
     var hold: Hold?
     /// `hold` is a pause or a closed window, and not the keys' doing.
     var isGated = false
@@ -117,4 +144,5 @@ struct Flight: Sendable {
     /// Its place in the flow's chain.
     let modelIndex: Int
     let sent: Timestamp
+    let spend: FlightSpend
 }

@@ -108,6 +108,7 @@ extension Scheduler {
             switch choose(for: ticket, of: state, ladder: ladder, at: now) {
             case .key(let route):
                 state.tickets.remove(at: position)
+                state.startedSinceRead += 1
                 begin(ticket, of: state.flow, route, at: now, into: &effects)
                 if state.hold != nil {
                     state.hold = nil
@@ -142,12 +143,17 @@ extension Scheduler {
     ) {
         if let until = obstacle.until { effects.wake(at: until) }
         if obstacle.needsPerson, let failure = obstacle.failure,
-            classes[state.classIndex].policy.ladders[failure.failureClass]?.last == .park
+            obstacle.parks || obstacle.fails
+                || classes[state.classIndex].policy.ladders[failure.failureClass]?.last == .park
         {
             state.isParking = true
             state.tickets = []
             state.mayHaveMore = false
-            effects.parkings.append((state.flow.id, failure))
+            if obstacle.fails {
+                effects.failings.append((state.flow.id, failure))
+            } else {
+                effects.parkings.append((state.flow.id, failure))
+            }
             return
         }
         let hold = Hold(reason: obstacle.reason, until: obstacle.until)
@@ -189,16 +195,19 @@ extension Scheduler {
             poolSequence = pools[pool].reserve(tokens: tokens, at: now)
         }
         keys[key].breaker.sent()
+        let classIndex = classes.firstIndex { $0.policy.name == flow.className }!
+        let spend = reserveSpend(
+            ticket, of: flow, classIndex: classIndex, key: key, model: route.model, tokens: tokens, at: now)
         flights[ticket.id] = Flight(
             ticket: ticket, key: key, keySequence: sequence, poolSequence: poolSequence, tokensThrough: through,
             poolTokensThrough: poolThrough, reserved: tokens, model: route.model,
-            modelIndex: route.modelIndex, sent: now)
+            modelIndex: route.modelIndex, sent: now, spend: spend)
         effects.starts.append(
             AttemptStart(
                 job: ticket.id, flow: ticket.flow, lease: ticket.lease + 1, key: keys[key].name, model: route.model,
-                started: now, reservedTokens: tokens, passedOver: route.passedOver))
+                started: now, reservedTokens: tokens, passedOver: route.passedOver, bill: spend.route.bill,
+                lane: spend.route.lane, worst: spend.worst.charge, worstTokens: spend.worst.tokens, day: day))
         effects.countDay(keys[key].name, requests: 1, tokens: tokens)
-        let classIndex = classes.firstIndex { $0.policy.name == flow.className }!
         classes[classIndex].served += max(1, share(of: key, tokens: tokens) / max(1, classes[classIndex].policy.weight))
     }
 

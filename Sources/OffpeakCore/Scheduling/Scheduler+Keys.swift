@@ -52,28 +52,58 @@ extension Scheduler {
         let tokens = state.forecast.tokens(
             bodyBytes: ticket.bodyBytes, maxOutputTokens: ticket.maxOutputTokens, endpoint: state.flow.endpoint)
         let spare = state.forecast.headroom(maxOutputTokens: ticket.maxOutputTokens, endpoint: state.flow.endpoint)
-        var obstacles: [(key: Int, obstacle: KeyObstacle)] = []
-        defer { passedOver += obstacles }
-        var best: (key: Int, model: String, tokens: Int)?
+        var offers: [RouteOffer] = []
         for key in classes[state.classIndex].candidates {
-            let needed = reservation(key, tokens, ticket)
+            var offer = RouteOffer(key: key, tokens: reservation(key, tokens, ticket), isShared: keys[key].isShared)
             let providerModel = keys[key].descriptor.models.providerModel(for: model)
-            let headroom = needed > tokens ? 0 : spare
-            if let obstacle = obstacle(key, providerModel, needed + headroom, ladder, at: now) {
-                obstacles.append((key, obstacle))
-                continue
+            offer.model = providerModel ?? model
+            let needed = offer.tokens + (offer.tokens > tokens ? 0 : spare)
+            offer.obstacle =
+                withheld(key, ladder, policy, offers)
+                ?? obstacle(key, providerModel, ticket, state, needed, ladder, at: now)
+            if policy.objective == .cost, providerModel != nil, offer.obstacle?.isPace ?? true {
+                offer.cost = marginalCost(key, offer.model, ticket, state, at: now)
             }
-            if let found = best, keys[found.key].latency <= keys[key].latency { continue }
-            best = (key, providerModel!, needed)
-            if policy.objective != .speed { break }
+            if policy.objective == .speed { offer.latency = keys[key].latency }
+            offers.append(offer)
+            if policy.objective == .order, offer.obstacle == nil { break }
         }
-        if let best {
+        let best = offers.filter { $0.obstacle == nil }.min { $0.goesBefore($1, by: policy.objective) }
+        let mayWait = policy.objective == .cost || best?.isShared == true
+        if let best, mayWait, policy.shared == .spill || !best.isShared,
+            let cheaper = savings(over: best, among: offers, of: state, at: now)
+        {
+            for i in offers.indices where offers[i].obstacle == nil { offers[i].obstacle = cheaper }
+        }
+        let obstacles = offers.compactMap { offer in offer.obstacle.map { (key: offer.key, obstacle: $0) } }
+        if let best, offers.contains(where: { $0.key == best.key && $0.obstacle == nil }) {
             return .key(
                 ChosenRoute(
                     key: best.key, model: best.model, modelIndex: modelIndex, tokens: best.tokens,
                     passedOver: json(passedOver + obstacles)))
         }
+        passedOver += obstacles
         return .none(summary(obstacles, model: model, policy: policy))
+    }
+
+    /// Why a key is kept from a job although it may have room: shared capacity as the class wants it, own keys once the
+    /// job's ladder has left them. `offers` are those of the keys before it.
+    private func withheld(
+        _ key: Int, _ ladder: JobLadder?, _ policy: ClassPolicy, _ offers: [RouteOffer]
+    ) -> KeyObstacle? {
+        guard keys[key].isShared else {
+            guard ladder?.usesShared == true else { return nil }
+            return KeyObstacle(reason: "the job has been moved to shared capacity", isWithheld: true)
+        }
+        let own = offers.filter { !$0.isShared }
+        if ladder?.usesShared == true || own.isEmpty { return nil }
+        switch policy.shared {
+        case .always, .spill: return nil
+        case .whenExhausted:
+            if own.allSatisfy({ $0.obstacle.map { !$0.isPace } ?? false }) { return nil }
+            return KeyObstacle(reason: "shared capacity is for when own keys are exhausted", isWithheld: true)
+        case .never: return KeyObstacle(reason: "the class never uses shared capacity", isWithheld: true)
+        }
     }
 
     /// Tokens to reserve: as the provider counts them.
@@ -87,26 +117,31 @@ extension Scheduler {
 
     /// Why a key does not take a job now; nil when it does.
     private mutating func obstacle(
-        _ key: Int, _ model: String?, _ tokens: Int, _ ladder: JobLadder?, at now: Timestamp
+        _ key: Int, _ model: String?, _ ticket: JobTicket, _ state: FlowState, _ tokens: Int, _ ladder: JobLadder?,
+        at now: Timestamp
     ) -> KeyObstacle? {
-        if let full = keys[key].fullInPass { return full }
+        // First what lasts: work must not wait for room on a key that will never serve it.
         if let lasting = lastingObstacle(key, model, at: now) { return lasting }
+        if let full = keys[key].fullInPass { return full }
+        if let model, let money = moneyObstacle(key, model, ticket, state, at: now) { return money }
         if let until = ladder?.avoided[key], until > now {
-            return KeyObstacle(reason: "it failed this job before", until: until)
+            return KeyObstacle(reason: "it failed this job before", until: until, isExhausted: true)
         }
         if !keys[key].breaker.allows(inFlight: keys[key].limiter.inFlight, at: now) {
             let opens = keys[key].breaker.opensAt
             let full = KeyObstacle(
-                reason: "its provider keeps failing: \(keys[key].trouble)", until: opens > now ? opens : nil)
+                reason: "its provider keeps failing: \(keys[key].trouble)", until: opens > now ? opens : nil,
+                isExhausted: true)
             keys[key].fullInPass = full
             return full
         }
         if case .none(let shortage, let until) = keys[key].limiter.room(tokens: tokens, at: now) {
-            keys[key].fullInPass = KeyObstacle(reason: shortage.text, until: until)
+            keys[key].fullInPass = KeyObstacle(reason: shortage.text, until: until, isExhausted: shortage.isDaily)
         } else if let pool = keys[key].pool,
             case .none(let shortage, let until) = pools[pool].room(tokens: tokens, at: now)
         {
-            keys[key].fullInPass = KeyObstacle(reason: "pool \(poolNames[pool]): \(shortage.text)", until: until)
+            keys[key].fullInPass = KeyObstacle(
+                reason: "pool \(poolNames[pool]): \(shortage.text)", until: until, isExhausted: shortage.isDaily)
         }
         return keys[key].fullInPass
     }
@@ -126,7 +161,12 @@ extension Scheduler {
                 reason: "the provider rejects it: \(failure.message)", needsPerson: true, failure: failure)
         }
         if case .exhausted(let until, let reason) = state.health, until > now {
-            return KeyObstacle(reason: reason, until: until)
+            return KeyObstacle(reason: reason, until: until, isExhausted: true)
+        }
+        if let ends = state.descriptor.validUntil, ends <= now {
+            let failure = Failure(
+                .keyRejected, code: "secret_expired", message: "the key's secret has expired", judged: false)
+            return KeyObstacle(reason: failure.message, needsPerson: true, failure: failure)
         }
         if let failure = state.missingModels[model] {
             return KeyObstacle(
@@ -142,7 +182,8 @@ extension Scheduler {
         var passing: KeyObstacle?
         var hasOpenEnd = false
         var lasting: KeyObstacle?
-        for (key, obstacle) in obstacles {
+        let isOpen = obstacles.contains { !$0.obstacle.isWithheld }
+        for (key, obstacle) in obstacles where !obstacle.isWithheld || !isOpen {
             var named = obstacle
             named.reason = "key \(keys[key].name): \(obstacle.reason)"
             if obstacle.needsPerson {

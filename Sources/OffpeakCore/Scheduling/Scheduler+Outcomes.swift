@@ -6,15 +6,17 @@ extension Scheduler {
         let latency = now - flight.sent
         keys[flight.key].limiter.heard(
             report.feedback, sequence: flight.keySequence, tokensSentThrough: flight.tokensThrough, at: now)
+        let entry = settleSpend(flight, report, at: now)
         switch report.outcome {
         case .success(let answer):
             succeeded(flight, usage: answer.usage, latency: latency, at: now, into: &effects)
             ladders[job] = nil
             effects.settlements.append(
-                settlement(of: flight, report.outcome, .complete, "answered", flight.ticket.attemptsUsed + 1, at: now))
+                settlement(
+                    of: flight, report.outcome, .complete, "answered", flight.ticket.attemptsUsed + 1, entry, at: now))
         case .failure(let failure):
             learn(from: failure, report.feedback, flight, latency: latency, at: now, into: &effects)
-            decide(after: failure, flight, at: now, into: &effects)
+            decide(after: failure, flight, entry, at: now, into: &effects)
         }
     }
 
@@ -41,12 +43,11 @@ extension Scheduler {
 
     private func settlement(
         of flight: Flight, _ outcome: AttemptOutcome, _ disposition: Disposition, _ reason: String, _ used: Int,
-        at now: Timestamp
+        _ entry: LedgerEntry, at now: Timestamp
     ) -> Settlement {
         Settlement(
             job: flight.ticket.id, flow: flight.ticket.flow, lease: flight.ticket.lease + 1, ended: now,
-            outcome: outcome,
-            disposition: disposition, reason: reason, attemptsUsed: used)
+            outcome: outcome, disposition: disposition, reason: reason, attemptsUsed: used, entry: entry)
     }
 
     // MARK: What the limits learn
@@ -188,24 +189,26 @@ extension Scheduler {
     // MARK: The job's next step
 
     private mutating func decide(
-        after failure: Failure, _ flight: Flight, at now: Timestamp, into effects: inout SchedulerEffects
+        after failure: Failure, _ flight: Flight, _ entry: LedgerEntry, at now: Timestamp,
+        into effects: inout SchedulerEffects
     ) {
         let before = flight.ticket.attemptsUsed
         if isDraining && !failure.judged && failure.failureClass != .unknownOutcome {
             return conclude(
-                flight, failure, .retry(at: now), "the run was stopped before it was sent", before, at: now,
+                flight, failure, .retry(at: now), "the run was stopped before it was sent", before, entry, at: now,
                 into: &effects)
         }
         guard let state = flows[flight.ticket.flow] else {
             return conclude(
-                flight, failure, .retry(at: now), "the batch changed while it was in flight", before, at: now,
+                flight, failure, .retry(at: now), "the batch changed while it was in flight", before, entry, at: now,
                 into: &effects)
         }
         if failure.failureClass == .keyRejected
             && (keys[flight.key].isAwaitingSecret || flight.sent < keys[flight.key].secretSince)
         {
             return conclude(
-                flight, failure, .retry(at: now), "key_rejected: waits for the key's new secret", before, at: now,
+                flight, failure, .retry(at: now), "key_rejected: waits for the key's new secret", before, entry,
+                at: now,
                 into: &effects)
         }
         let policy = classes[state.classIndex].policy
@@ -216,6 +219,8 @@ extension Scheduler {
         let world = JobLadder.Circumstances(
             key: flight.key,
             hasOtherKey: hasKey(for: state, model: flight.modelIndex, besides: flight.key, ladder, at: now),
+            hasShared: hasKey(
+                for: state, model: flight.modelIndex, besides: flight.key, shared: true, ladder, at: now),
             nextModel: nextModel(after: flight.modelIndex, of: state, at: now),
             recovery: recovery(of: flight.key, after: failure, at: now), isKeyUnwell: isUnwell, attemptsUsed: used)
         let (disposition, reason) = ladder.next(after: failure, policy: policy, in: world, at: now, using: &generator)
@@ -223,14 +228,15 @@ extension Scheduler {
         case .complete, .park, .fail: ladders[flight.ticket.id] = nil
         default: ladders[flight.ticket.id] = ladder
         }
-        conclude(flight, failure, disposition, reason, used, at: now, into: &effects)
+        conclude(flight, failure, disposition, reason, used, entry, at: now, into: &effects)
     }
 
     private mutating func conclude(
         _ flight: Flight, _ failure: Failure, _ disposition: Disposition, _ reason: String, _ used: Int,
-        at now: Timestamp, into effects: inout SchedulerEffects
+        _ entry: LedgerEntry, at now: Timestamp, into effects: inout SchedulerEffects
     ) {
-        effects.settlements.append(settlement(of: flight, .failure(failure), disposition, reason, used, at: now))
+        effects.settlements.append(
+            settlement(of: flight, .failure(failure), disposition, reason, used, entry, at: now))
     }
 
     /// The next model of a flow's chain that some key serves.
@@ -238,16 +244,20 @@ extension Scheduler {
         guard index + 1 < state.chain.count else { return nil }
         return (index + 1..<state.chain.count).first {
             hasKey(for: state, model: $0, besides: nil, JobLadder(), at: now)
+                || hasKey(for: state, model: $0, besides: nil, shared: true, JobLadder(), at: now)
         }
     }
 
     /// Whether some key that is not known to be useless could serve the flow with a model of its chain.
     private func hasKey(
-        for state: FlowState, model index: Int, besides excluded: Int?, _ ladder: JobLadder, at now: Timestamp
+        for state: FlowState, model index: Int, besides excluded: Int?, shared: Bool = false, _ ladder: JobLadder,
+        at now: Timestamp
     ) -> Bool {
         guard index < state.chain.count else { return false }
         return classes[state.classIndex].candidates.contains { key in
-            guard key != excluded, (ladder.avoided[key] ?? .distantPast) <= now else { return false }
+            guard key != excluded, keys[key].isShared == shared, (ladder.avoided[key] ?? .distantPast) <= now else {
+                return false
+            }
             guard let model = keys[key].descriptor.models.providerModel(for: state.chain[index]) else { return false }
             if keys[key].missingModels[model] != nil || keys[key].isPaused { return false }
             switch keys[key].health {

@@ -6,6 +6,9 @@ package struct Scheduler: Sendable {
     var keys: [KeyState]
     var pools: [AccountLimiter]
     let poolNames: [String]
+    /// What pools may use per period, and have used.
+    var poolQuotas: [(quota: Quota, use: PeriodUse)?]
+    let prices: PriceBook
     var classes: [ClassState]
     var flows: [FlowID: FlowState] = [:]
     var flights: [JobID: Flight] = [:]
@@ -13,6 +16,8 @@ package struct Scheduler: Sendable {
     var isDraining = false
     var dayBegan = Timestamp.distantPast
     var dayEnds = Timestamp.distantFuture
+    /// The present calendar day's number, such as 20261124.
+    var day = 0
     /// Fair queueing: how far classes of a priority have been served, by the one that was served last.
     var level: [Int: Int] = [:]
     var generator: SeededGenerator
@@ -24,8 +29,10 @@ package struct Scheduler: Sendable {
     /// names; that a class admits a key is checked again here, whatever the caller says.
     package init(
         keys: [KeyDescriptor], pools: [PoolDescriptor], classes: [(policy: ClassPolicy, keys: [String])],
-        refreshableKeys: Set<String> = [], seed: UInt64
+        prices: PriceBook = PriceBook(), refreshableKeys: Set<String> = [], seed: UInt64
     ) {
+        self.prices = prices
+        poolQuotas = pools.map { pool in pool.quota.map { ($0, PeriodUse($0.per)) } }
         poolNames = pools.map(\.name)
         self.pools = pools.map {
             AccountLimiter(limits: $0.limits, limitModel: .sliding, isPool: true, isCareful: false)
@@ -46,7 +53,12 @@ package struct Scheduler: Sendable {
             let candidates = entry.keys.compactMap { name in
                 keys.firstIndex { $0.name == name && $0.enabled && entry.policy.admits($0) }
             }
-            return ClassState(policy: entry.policy, candidates: candidates)
+            // Own keys first, also if the caller has them otherwise.
+            var state = ClassState(
+                policy: entry.policy,
+                candidates: candidates.filter { !keys[$0].isShared } + candidates.filter { keys[$0].isShared })
+            state.budget = entry.policy.budget.map { BudgetAccount($0) }
+            return state
         }
         generator = SeededGenerator(seed: seed)
     }
@@ -65,6 +77,7 @@ package struct Scheduler: Sendable {
                 classes[i].windowTurns = until
             }
         case .dayStarted(let used, let ends): startDay(used, ends: ends, at: now)
+        case .periodsTurned(let position): turnPeriods(position)
         case .pausesChanged(let pausedClasses, let pausedKeys):
             for i in classes.indices { classes[i].isPaused = pausedClasses.contains(classes[i].policy.name) }
             for i in keys.indices { keys[i].isPaused = pausedKeys.contains(keys[i].name) }
@@ -91,6 +104,7 @@ package struct Scheduler: Sendable {
             let chain = classes[classIndex].policy.models[flow.model] ?? [flow.model]
             var state = flows[flow.id] ?? FlowState(flow: flow, classIndex: classIndex, chain: chain)
             state.flow = flow
+            state.startedSinceRead = 0
             // What was read of the jobs may be old.
             if foreign { state.mayHaveMore = true }
             kept[flow.id] = state
@@ -129,6 +143,7 @@ package struct Scheduler: Sendable {
     private mutating func neverLeft(_ job: JobID, into effects: inout SchedulerEffects) {
         guard let flight = flights.removeValue(forKey: job) else { return }
         release(flight, into: &effects)
+        releaseSpend(flight)
         keys[flight.key].breaker.inconclusive()
     }
 
@@ -171,6 +186,7 @@ package struct Scheduler: Sendable {
     package mutating func recall(key name: String, countedAt: Timestamp, tokens: Int) {
         guard let i = keys.firstIndex(where: { $0.name == name }) else { return }
         keys[i].limiter.recall(countedAt: countedAt, tokens: tokens)
+        keys[i].account.recallThroughput(tokens, at: countedAt)
         if let pool = keys[i].pool { pools[pool].recall(countedAt: countedAt, tokens: tokens) }
     }
 

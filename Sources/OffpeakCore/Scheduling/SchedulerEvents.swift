@@ -14,6 +14,8 @@ package enum SchedulerEvent: Sendable {
     case windowChanged(className: String, isOpen: Bool, until: Timestamp)
     /// A calendar day: what each key used so far in it, and when it ends.
     case dayStarted(used: [String: (requests: Int, tokens: Int)], ends: Timestamp)
+    /// Where the present lies in the calendar: of days, weeks and months that are over, quotas and budgets begin anew.
+    case periodsTurned(CalendarPosition)
     /// What people have paused.
     case pausesChanged(classes: Set<String>, keys: Set<String>)
     /// A new secret was loaded for a key.
@@ -37,6 +39,8 @@ package struct SchedulerEffects: Sendable {
     package var holds: [(flow: FlowID, hold: Hold?)] = []
     /// Flows that no key can serve until a person acts: all their waiting jobs are parked, with this failure.
     package var parkings: [(flow: FlowID, failure: Failure)] = []
+    /// Flows whose waiting jobs all end as failed, with this failure.
+    package var failings: [(flow: FlowID, failure: Failure)] = []
     package var memories: [KeyMemory] = []
     /// What to add to the keys' calendar-day counts.
     package var dayUse: [String: (requests: Int, tokens: Int)] = [:]

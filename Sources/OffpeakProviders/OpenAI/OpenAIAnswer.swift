@@ -29,7 +29,9 @@ struct OpenAIAnswer {
                     Answer(
                         statusCode: response.status, requestID: requestID, body: response.body, usage: reading.usage))
             }
-            return AttemptReport(outcome: outcome, feedback: headers.feedback, usageReported: reading.reported)
+            return AttemptReport(
+                outcome: outcome, feedback: headers.feedback, usageReported: reading.reported,
+                reportedCost: CostReading.cost(in: root["usage"]))
         } catch {
             let flaw = unreadable(error)
             return AttemptReport(outcome: .failure(failure(flaw, usage: Usage())), feedback: headers.feedback)

@@ -43,6 +43,7 @@ extension Engine {
         end.succeeded = snapshot.succeeded
         end.failed = snapshot.failed
         end.parked = snapshot.parked
+        end.money = snapshot.money
         // Parked jobs keep their flow open, so those of earlier runs are counted, too.
         end.unfinished = snapshot.failed + max(snapshot.parked, flows.values.reduce(0) { $0 + $1.counts.parked })
         end.waiting = flows.values.reduce(0) { $0 + $1.counts.waiting }

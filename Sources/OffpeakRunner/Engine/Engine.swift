@@ -43,6 +43,9 @@ package final class Engine {
     var secrets: KeyRing
     var snapshot: RunSnapshot
     var rates = RateMeter()
+    var bills = BillWatch()
+    /// Whether a price is known, for routes whose answers cost nothing.
+    var pricedRoutes: [LedgerRoute: Bool] = [:]
     var drainCause: RunEnd.Cause?
     var failure: StoreError?
     /// Nothing is sent any more: the run was told to stop at once.
@@ -79,9 +82,10 @@ package final class Engine {
         scheduler = Scheduler(
             keys: configuration.keys, pools: configuration.pools,
             classes: configuration.classes.map { policy in (policy, configuration.keys(for: policy).map(\.name)) },
-            refreshableKeys: secrets.refreshable, seed: options.seed)
+            prices: configuration.priceBook, refreshableKeys: secrets.refreshable, seed: options.seed)
+        try queue.keepNoPrompts(of: configuration.classes.filter { $0.retain != nil }.map(\.name))
         let abandoned = try RunRecovery.perform(
-            on: queue, scheduler: &scheduler, day: calendar.day, dayEnds: calendar.dayEnds, at: clock.now)
+            on: queue, scheduler: &scheduler, calendar: calendar.position, at: clock.now)
         let mail = mail
         worker = StoreWorker(
             queue: queue, note: { mail.post(.note($0)) }, reply: { mail.post(.stored($0)) })
@@ -185,8 +189,9 @@ package final class Engine {
     private func tend(at now: Timestamp, into effects: inout SchedulerEffects) {
         if now >= calendar.nextTurn {
             if calendar.turnsDay() {
-                scheduler.handle(.dayStarted(used: [:], ends: calendar.dayEnds), at: now, into: &effects)
+                scheduler.handle(.dayStarted(used: [:], ends: calendar.position.ends.day), at: now, into: &effects)
             }
+            scheduler.handle(.periodsTurned(calendar.position), at: now, into: &effects)
             for event in calendar.windows(at: now) { scheduler.handle(event, at: now, into: &effects) }
         }
         for key in secrets.dueForRefresh(at: now) { loadSecret(key) }
@@ -233,6 +238,7 @@ package final class Engine {
     }
 
     private func note(_ settlement: Settlement) {
+        count(settlement.entry)
         if let flow = flows[settlement.flow] { touchedBatches.insert(flow.flow.batch) }
         switch settlement.disposition {
         case .complete: snapshot.succeeded += 1
@@ -241,7 +247,7 @@ package final class Engine {
         case .retry(let at), .defer(let at):
             snapshot.retried += 1
             nextDue = min(nextDue ?? at, at)
-        case .nextKey, .nextModel: snapshot.retried += 1
+        case .nextKey, .shared, .nextModel: snapshot.retried += 1
         }
     }
 
@@ -268,7 +274,8 @@ package final class Engine {
         }
         if !reply.promoted.isEmpty { scheduler.handle(.promoted(reply.promoted), at: now, into: &effects) }
         snapshot.parked += reply.parked
-        if reply.failure == nil { snapshot.waiting += returning - reply.begun.count - reply.parked }
+        snapshot.failed += reply.failed
+        if reply.failure == nil { snapshot.waiting += returning - reply.begun.count - reply.parked - reply.failed }
         if let due = reply.nextDue { nextDue = min(nextDue ?? due, due) }
         if let view = reply.refresh { take(view, at: now, into: &effects) }
     }
@@ -335,6 +342,7 @@ package final class Engine {
                 endpoint: endpoint, body: job.body, model: start.model, secret: secrets.secret(of: start.key),
                 provider: provider, timeout: timeout)
             requests.append((UInt64(job.job), request))
+            if let notice = bills.begin(start, className: status.flow.className) { onNote(notice) }
         }
         if !requests.isEmpty { transport.send(requests) }
     }
@@ -364,7 +372,7 @@ extension Disposition {
     /// Whether the job waits for another attempt.
     fileprivate var goesOn: Bool {
         switch self {
-        case .retry, .defer, .nextKey, .nextModel: true
+        case .retry, .defer, .nextKey, .shared, .nextModel: true
         case .complete, .fail, .park: false
         }
     }

@@ -6,8 +6,9 @@ import OffpeakStore
 /// timeline, again and again, so that a wall clock that is set during the run moves them.
 package struct RunCalendar {
     /// The current day in the configured zone as a number such as 20261124.
-    package private(set) var day: Int
-    private(set) var dayEnds: Timestamp
+    package var day: Int { position.day }
+    /// Where the present lies in the calendar, on the runner's timeline.
+    package private(set) var position: CalendarPosition
     /// When something changes next.
     private(set) var nextTurn: Timestamp
     private let configuration: Configuration
@@ -19,14 +20,14 @@ package struct RunCalendar {
     package init(configuration: Configuration, clock: RunnerClock) {
         self.configuration = configuration
         self.clock = clock
-        (day, dayEnds, nextTurn) = (0, .distantPast, .distantPast)
-        resolveDay()
+        nextTurn = .distantPast
+        position = Self.position(configuration, clock)
     }
 
     /// The windows' present states, and the time of the next look.
     mutating func windows(at now: Timestamp) -> [SchedulerEvent] {
         let wall = clock.wall
-        nextTurn = min(now + Self.look, dayEnds)
+        nextTurn = min(now + Self.look, position.ends.day)
         var events: [SchedulerEvent] = []
         for policy in configuration.classes {
             guard let rule = policy.window else { continue }
@@ -42,13 +43,15 @@ package struct RunCalendar {
     /// Whether another day has begun; call at each look.
     mutating func turnsDay() -> Bool {
         let before = day
-        resolveDay()
+        position = Self.position(configuration, clock)
         return day != before
     }
 
-    private mutating func resolveDay() {
-        let today = DayBoundary(containing: clock.wall, in: configuration.timeZone)
-        day = today.number
-        dayEnds = clock.steady(today.end)
+    private static func position(_ configuration: Configuration, _ clock: RunnerClock) -> CalendarPosition {
+        var position = CalendarPosition(containing: clock.wall, in: configuration.timeZone)
+        let wall = position.ends
+        position.ends = PeriodEnds(
+            day: clock.steady(wall.day), week: clock.steady(wall.week), month: clock.steady(wall.month))
+        return position
     }
 }

@@ -38,6 +38,7 @@ package struct RunEnd: Sendable, Equatable {
     package var unfinished = 0
     /// Jobs that still wait, now or deferred.
     package var waiting = 0
+    package var money = RunMoney()
 
     package init(cause: Cause) { self.cause = cause }
 }
@@ -59,6 +60,7 @@ package struct RunSnapshot: Sendable {
     package var rateLimited = 0
     package var retried = 0
     package var usage = Usage()
+    package var money = RunMoney()
     package var isDraining = false
     /// Answers a second over the last seconds, in thousandths.
     package var milliPerSecond = 0

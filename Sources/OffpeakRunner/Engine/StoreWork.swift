@@ -23,8 +23,9 @@ final class StoreWork: @unchecked Sendable {
             reply.begun = result.begun
             reply.refused = result.refused
             reply.promoted = result.promoted.map(\.flow)
-            for (flow, failure) in pending.parkings {
-                reply.parked += try queue.park(flow: flow, failure: failure, at: now)
+            for (flow, state, failure) in pending.stops {
+                let count = try queue.stop(flow: flow, as: state, failure: failure, at: now)
+                if state == .parked { reply.parked += count } else { reply.failed += count }
             }
             for flow in Set(pending.fetches).sorted() {
                 let tickets = try queue.peek(flow: flow, limit: Scheduler.pageSize)

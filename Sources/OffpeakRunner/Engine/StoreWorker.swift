@@ -10,6 +10,8 @@ struct StoreReply: Sendable {
     var fetched: [(flow: FlowID, tickets: [JobTicket], isAll: Bool)] = []
     /// Jobs parked with their flows.
     var parked = 0
+    /// Jobs that ended as failed with their flows.
+    var failed = 0
     /// When the next scheduled job is due.
     var nextDue: Timestamp?
     /// The open flows and pauses, if they were asked for and have changed.

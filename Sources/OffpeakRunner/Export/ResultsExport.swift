@@ -46,9 +46,13 @@ package struct ResultsExport {
     private var buffer = JSONWriter()
     private var errorBuffer = JSONWriter()
     private var summary = Summary()
+    /// The provider of each key; for receipts.
+    private let providers: [String: String]
 
-    /// Failed jobs go to `errors` if there is one, else between the answers.
-    package init(to answers: Target, errors: Target?) throws(WriteFailure) {
+    /// Failed jobs go to `errors` if there is one, else between the answers. `providers` has the keys' providers, which
+    /// receipts name.
+    package init(to answers: Target, errors: Target?, providers: [String: String] = [:]) throws(WriteFailure) {
+        self.providers = providers
         self.answers = try OutputFile(answers)
         self.errors = if let errors { try OutputFile(errors) } else { nil }
         if let path = self.answers.path, path == self.errors?.path {
@@ -76,7 +80,7 @@ package struct ResultsExport {
     private mutating func add(_ row: ResultRow) {
         if let answer = row.answer {
             summary.succeeded += 1
-            Self.line(row, to: &buffer) {
+            Self.line(row, providers, to: &buffer) {
                 $0.object("response") {
                     $0.member("status_code", answer.statusCode)
                     $0.member("request_id", answer.requestID)
@@ -98,16 +102,41 @@ package struct ResultsExport {
                 $0.member("message", message)
             }
         }
-        if errors == nil { Self.line(row, to: &buffer, build) } else { Self.line(row, to: &errorBuffer, build) }
+        if errors == nil {
+            Self.line(row, providers, to: &buffer, build)
+        } else {
+            Self.line(row, providers, to: &errorBuffer, build)
+        }
     }
 
-    private static func line(_ row: ResultRow, to writer: inout JSONWriter, _ rest: (inout JSONWriter) -> Void) {
+    private static func line(
+        _ row: ResultRow, _ providers: [String: String], to writer: inout JSONWriter,
+        _ rest: (inout JSONWriter) -> Void
+    ) {
         writer.object {
             $0.member("id", "batch_req_\(row.job)")
             $0.member("custom_id", String(decoding: row.customID, as: UTF8.self))
             rest(&$0)
+            if let receipt = row.receipt { write(receipt, of: providers[receipt.route.key], to: &$0) }
         }
         writer.endLine()
+    }
+
+    private static func write(_ receipt: Receipt, of provider: String?, to writer: inout JSONWriter) {
+        writer.object("offpeak") {
+            $0.member("key", receipt.route.key)
+            $0.member("provider", provider)
+            $0.member("model", receipt.route.model)
+            $0.member("lane", receipt.route.lane.rawValue)
+            $0.member("bill", receipt.route.bill.rawValue)
+            $0.member("attempts", receipt.attempts)
+            $0.object("usage") {
+                $0.member("input_tokens", receipt.usage.inputTokens)
+                $0.member("cached_tokens", receipt.usage.cachedTokens)
+                $0.member("output_tokens", receipt.usage.outputTokens)
+            }
+            $0.cost(receipt.charge, unknown: receipt.unknown, attempts: receipt.unknownAttempts)
+        }
     }
 
     /// A body may be printed over several lines, but a JSONL line may not. Raw line breaks can only stand between
@@ -125,85 +154,5 @@ package struct ResultsExport {
         case .cancelled: return ("batch_cancelled", "the batch was cancelled before this job was sent")
         default: return nil
         }
-    }
-}
-
-/// A file that is written under a temporary name beside its own, and renamed when complete; or stdout. What is there and
-/// is no regular file (a pipe, a device) is written as it is: a rename would put a file in its place.
-private final class OutputFile {
-    private let descriptor: Int32
-    /// Nil for stdout.
-    let path: String?
-    /// Nil when the file itself is written.
-    private let temporary: String?
-    private var isOpen = true
-
-    init(_ target: ResultsExport.Target) throws(ResultsExport.WriteFailure) {
-        guard case .file(let given) = target else {
-            (descriptor, path, temporary) = (1, nil, nil)
-            return
-        }
-        var status = stat()
-        let exists = stat(given, &status) == 0
-        let kind = exists ? status.st_mode & S_IFMT : S_IFREG
-        if kind == S_IFDIR { throw ResultsExport.WriteFailure(given, reason: "it is a folder") }
-        let final = exists ? Self.resolved(given) : Self.absolute(given)
-        path = final
-        temporary = kind == S_IFREG ? "\(final).\(getpid()).part" : nil
-        if let temporary {
-            descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-            if descriptor >= 0, exists { fchmod(descriptor, status.st_mode & 0o777) }
-        } else {
-            descriptor = open(final, O_WRONLY | O_CLOEXEC)
-        }
-        guard descriptor >= 0 else { throw ResultsExport.WriteFailure(given, error: errno) }
-    }
-
-    deinit {
-        guard path != nil, isOpen else { return }
-        close(descriptor)
-        if let temporary { unlink(temporary) }
-    }
-
-    /// A link stays a link, and its target gets the results.
-    private static func resolved(_ path: String) -> String {
-        guard let resolved = realpath(path, nil) else { return path }
-        defer { free(resolved) }
-        return String(cString: resolved)
-    }
-
-    /// The path of a file that is not there, so that two spellings of it are seen to be one.
-    private static func absolute(_ path: String) -> String {
-        let slash = path.lastIndex(of: "/")
-        let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-        let name = slash.map { path[path.index(after: $0)...] } ?? path[...]
-        let parent = resolved(folder)
-        return parent == "/" ? "/\(name)" : "\(parent)/\(name)"
-    }
-
-    func write(_ bytes: [UInt8]) throws(ResultsExport.WriteFailure) {
-        var done = 0
-        while done < bytes.count {
-            let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + done, bytes.count - done) }
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw ResultsExport.WriteFailure(path ?? "standard output", error: errno)
-            }
-            done += count
-        }
-    }
-
-    func finish() throws(ResultsExport.WriteFailure) {
-        guard let path else { return }
-        guard let temporary else {
-            isOpen = false
-            guard close(descriptor) == 0 else { throw ResultsExport.WriteFailure(path, error: errno) }
-            return
-        }
-        guard fsync(descriptor) == 0, rename(temporary, path) == 0 else {
-            throw ResultsExport.WriteFailure(path, error: errno)
-        }
-        isOpen = false
-        close(descriptor)
     }
 }

@@ -48,6 +48,7 @@ extension Checks {
             place += 1
         }
         for job in result.refused { touched.insert(job) }
+        book { $0.committed(tick, in: queue) }
         for job in touched.sorted() { check(job, in: queue) }
     }
 
@@ -70,6 +71,7 @@ extension Checks {
         jobs[begun.job]?.lease = begun.lease
         jobs[begun.job]?.attempts.append(place)
         jobs[begun.job]?.isBegun = true
+        book { $0.begun(begun.job, begun.lease) }
         if let key = plan.keys.firstIndex(where: { $0.name == attempt.start.key }) {
             lastRoute[begun.job] = (key, attempt.start.model)
         }
@@ -134,5 +136,6 @@ extension Checks {
     mutating func finalCheck(_ queue: MemoryQueue) {
         if queue.jobs.count != accepted { fail("\(accepted) jobs were accepted, \(queue.jobs.count) are there") }
         for id in queue.jobs.keys.sorted() { check(id, in: queue) }
+        book { $0.finalCheck(queue) }
     }
 }

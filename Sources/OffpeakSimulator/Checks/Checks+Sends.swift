@@ -11,6 +11,7 @@ extension Checks {
         let name = "job \(start.job) of class \(entry.policy.name)"
         if !allowed[flow.classIndex][key] { fail("\(name) was started with key \(start.key), which it must not use") }
         checkModel(start, flow.classIndex, key)
+        checkShared(start, flow.classIndex, key)
         if run.drainCause != nil { fail("\(name) was started while the run drains") }
         if run.pauses.classes.contains(entry.policy.name) || run.pauses.keys.contains(start.key)
             || run.flows[start.flow]?.flow.paused == true
@@ -39,6 +40,34 @@ extension Checks {
         }
     }
 
+    /// Where own keys have to be exhausted first, one that nothing is wrong with stands before shared capacity.
+    private mutating func checkShared(_ start: AttemptStart, _ classIndex: Int, _ key: Int) {
+        guard plan.keys[key].billing == .platform else { return }
+        money?.counts.shared += 1
+        let policy = plan.classes[classIndex].policy
+        let hasFailed = jobs[start.job]?.attempts.isEmpty == false
+        guard policy.shared == .whenExhausted, policy.budget == nil, !hasFailed, let model = models[start.flow] else {
+            return
+        }
+        let first = policy.models[model]?.first ?? model
+        for own in plan.keys.indices where allowed[classIndex][own] && isSound(own) {
+            if plan.keys[own].models.providerModel(for: first) != nil {
+                fail("job \(start.job) went to shared capacity although nothing is wrong with \(plan.keys[own].name)")
+            }
+        }
+    }
+
+    /// An own key that only its pace can hold back, the whole night long.
+    private func isSound(_ key: Int) -> Bool {
+        let own = plan.keys[key]
+        let pool = poolOfKey[key].map { plan.pools[$0] }
+        let isLasting =
+            own.quota == nil && pool?.quota == nil && own.limits.rpd == nil && own.limits.tpd == nil
+            && pool?.limits.rpd == nil && pool?.limits.tpd == nil
+        let isPaused = plan.acts.contains { if case .pauseKey(key, _) = $0.kind { true } else { false } }
+        return own.billing != .platform && isLasting && !isPaused && plan.rates == FaultRates() && plan.spells.isEmpty
+    }
+
     private mutating func enter(_ start: AttemptStart, _ key: Int, _ pool: Int?, day: Int, now: Int64) {
         let (place, problem) = books[key].add(tokens: start.reservedTokens, at: now, day: day)
         if let problem { fail(problem) }
@@ -54,7 +83,10 @@ extension Checks {
     }
 
     /// The queue did not accept the beginning.
-    mutating func refused(_ job: JobID) { end(job, requests: 0, tokens: 0) }
+    mutating func refused(_ job: JobID) {
+        end(job, requests: 0, tokens: 0)
+        book { $0.void(job) }
+    }
 
     /// It was begun, and the run was stopped before it left.
     mutating func neverSent(_ job: JobID) { end(job, requests: nil, tokens: 0) }
@@ -153,7 +185,8 @@ extension Checks {
 
     /// What a token limit holds against an answered request; nil: what was reserved.
     private func counted(_ report: AttemptReport, _ request: Request) -> Int? {
-        plan.keys[request.key].tokenCounting == .reserved ? nil : request.usage.totalTokens
+        if plan.keys[request.key].tokenCounting == .reserved || !report.usageReported { return nil }
+        return request.usage.totalTokens
     }
 
     mutating func end(_ job: JobID, requests: Int?, tokens: Int?) {

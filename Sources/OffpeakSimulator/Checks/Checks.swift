@@ -68,6 +68,8 @@ struct Checks {
     var lastRoute: [JobID: (key: Int, model: String)] = [:]
     /// Nothing has happened that excuses refusals by a server with the stated limits.
     var isLimitKept = true
+    /// Where money is looked at: the account book.
+    var money: MoneyBook?
 
     init(_ plan: NightPlan) {
         self.plan = plan
@@ -88,15 +90,26 @@ struct Checks {
         poolWaits = plan.pools.map { _ in .distantPast }
         (lastingWaits, lastingPoolWaits) = (waits, poolWaits)
         isLimitKept = plan.hasExactTokens && isWayShort
+        money = MoneyBook(plan)
     }
 
     /// Notes what is wrong; the first one counts.
     mutating func fail(_ text: String) { if problem == nil { problem = text } }
 
+    /// Something for the account book, if there is one.
+    mutating func book(_ edit: (inout MoneyBook) -> Void) {
+        guard money != nil else { return }
+        edit(&money!)
+        if let found = money?.problem { fail(found) }
+    }
+
     /// Whether the configuration's words let the class use the key. Written from the product's description, not from
     /// `ClassPolicy.admits`, whose judge it is.
     static func mayServe(_ key: KeyDescriptor, _ policy: ClassPolicy) -> Bool {
-        if !key.enabled || key.billing == .platform { return false }
+        if !key.enabled { return false }
+        // Shared capacity is for classes that say so, and never for one that is closed.
+        let isClosed = policy.posture == .strict || policy.posture == .governance
+        if key.billing == .platform, isClosed || policy.shared == .never { return false }
         let isNamed = policy.keyOnly.contains(key.name)
         let isTagged = Set(policy.requireTags).isSubset(of: Set(key.tags))
         let isListed = policy.keyOnly.isEmpty || isNamed

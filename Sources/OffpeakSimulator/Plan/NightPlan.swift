@@ -25,6 +25,8 @@ package struct NightPlan: Sendable {
     package var dawn: Int64 = 0
     /// What jobs use is what was estimated for them, so that limits on tokens can be checked exactly.
     package var hasExactTokens = true
+    /// What things cost; nil: nobody knows or cares.
+    package var money: MoneyPlan?
 
     package init(seed: UInt64) { self.seed = seed }
 }
@@ -117,7 +119,7 @@ package struct BatchPlan: Sendable {
 }
 
 /// How many of a thousand requests meet each fault.
-package struct FaultRates: Sendable {
+package struct FaultRates: Sendable, Equatable {
     package var strayRefusal = 0
     package var serverError = 0
     package var overloaded = 0
@@ -162,6 +164,9 @@ package struct Act: Sendable {
         case kill
         /// The disk takes nothing for so long.
         case diskFails(Int64)
+        /// Budgets and quotas are so many times what they were at first, and what is parked is tried again. The
+        /// configuration is read by the next run.
+        case raise(Int)
     }
 
     package var at: Int64

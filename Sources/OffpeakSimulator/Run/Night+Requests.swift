@@ -8,7 +8,7 @@ extension Night {
             let job = queue.jobs[begun.job], let entry = checks.plan(ofFlow: begun.flow)
         else { return checks.fail("job \(begun.job) was begun with a key or a flow that does not exist") }
         let index = requests.count
-        let usage = usage(bodyBytes: begun.body.count, maxOutputTokens: job.maxOutputTokens)
+        let usage = kinds(of: usage(bodyBytes: begun.body.count, maxOutputTokens: job.maxOutputTokens))
         var counted = usage.totalTokens
         if plan.keys[key].tokenCounting == .reserved, let output = job.maxOutputTokens {
             counted = begun.body.count / 4 + 1 + output
@@ -49,6 +49,7 @@ extension Night {
             push(.respond(index, report), at: now + servers.delay())
         case .work(let length, let isLost):
             requests[index].isInWork = true
+            checks.book { $0.served(request.job, request.lease, request.usage) }
             push(.finish(index, isLost: isLost), at: now + length)
         }
     }
@@ -74,7 +75,9 @@ extension Night {
             return respond(
                 index, AttemptReport(outcome: .failure(Servers.failure(.unknownOutcome, 0))))
         }
-        push(.respond(index, servers.answer(requests[index], at: now)), at: now + servers.delay())
+        push(
+            .respond(index, priced(servers.answer(requests[index], at: now), requests[index])),
+            at: now + servers.delay())
     }
 
     /// The answer reaches the client, if it is still there.

@@ -4,7 +4,13 @@ import OffpeakStore
 extension Night {
     /// Hands over what the transaction is to hold, unless one is under way.
     func perform(_ run: Run, at time: Timestamp) {
+        for settlement in run.effects.settlements { checks.book { $0.decided(settlement) } }
         for start in run.effects.starts {
+            if let flow = checks.flows[start.flow], let job = queue.jobs[start.job] {
+                checks.book {
+                    $0.started(start, classIndex: flow.classIndex, batch: start.job >> 32, job: job, day: run.day)
+                }
+            }
             checks.started(start, run: run, at: time, now: now)
             trace.note("begin", now, start.job, Int64(start.lease), Int64(start.reservedTokens))
             trace.note(text: start.key)
@@ -75,9 +81,15 @@ extension Night {
         answer.refused = result.refused + storing.dropped
         for start in storing.tick.starts { answer.starts[start.job] = start }
         answer.promoted = result.promoted.map(\.flow)
-        for (flow, failure) in storing.pending.parkings {
-            let parked = queue.park(flow: flow, failure: failure, at: storing.handedOver)
-            trace.note("park", now, flow, Int64(parked))
+        for (flow, state, failure) in storing.pending.stops {
+            if let known = checks.flows[flow], let batch = batches[known.batch] {
+                checks.book {
+                    $0.stopped(
+                        flow, state, failure, batch: batch, classIndex: known.classIndex, day: run.day, in: queue)
+                }
+            }
+            let stopped = queue.stop(flow: flow, as: state, failure: failure, at: storing.handedOver)
+            trace.note(state == .parked ? "park" : "fail", now, flow, Int64(stopped))
             run.needsPerson = true
         }
         read(into: &answer, storing.pending, run)

@@ -15,13 +15,14 @@ extension Night {
         runs += 1
         counts.runs += 1
         let names = plan.keys.map(\.name)
+        let plan = plan.raised(raise)
         let classes = plan.classes.map { entry in
             // All keys, whatever the class admits: the scheduler has to see to that by itself.
             (policy: entry.policy, keys: entry.policy.keyOrder + names.filter { !entry.policy.keyOrder.contains($0) })
         }
         let scheduler = Scheduler(
-            keys: plan.keys, pools: plan.pools, classes: classes, refreshableKeys: plan.refreshable,
-            seed: chance.word())
+            keys: plan.keys, pools: plan.pools, classes: classes, prices: plan.money?.book ?? PriceBook(),
+            refreshableKeys: plan.refreshable, seed: chance.word())
         let run = Run(
             number: runs, offset: clockOffset, noWait: plan.run.noWait && !isDawn, watches: plan.run.watches && !isDawn,
             scheduler: scheduler)
@@ -48,15 +49,26 @@ extension Night {
             checks.committed(tick, queue.commit(tick, at: time), in: queue)
         }
         checks.runStarts(queue)
+        checks.book { $0.runStarts(plan.raised(raise)) }
         run.day = Self.day(of: time)
         run.dayEnds = Timestamp(milliseconds: (Int64(run.day) + 1) * NightPlan.day)
         do {
             _ = try RunRecovery.perform(
-                on: queue, scheduler: &run.scheduler, day: run.day, dayEnds: run.dayEnds, at: time)
+                on: queue, scheduler: &run.scheduler, calendar: Self.calendar(run.day), at: time)
         } catch {
             checks.fail("recovery failed: \(error)")
         }
         checks.recovered(queue)
+        checks.book { $0.recovered(queue) }
+    }
+
+    /// Every seventh day a week ends, every thirtieth a month.
+    static func calendar(_ day: Int) -> CalendarPosition {
+        func start(_ day: Int) -> Timestamp { Timestamp(milliseconds: Int64(day) * NightPlan.day) }
+        let (week, month) = (day - day % 7, day - day % 30)
+        return CalendarPosition(
+            day: day, ends: PeriodEnds(day: start(day + 1), week: start(week + 7), month: start(month + 30)),
+            began: [.day: day, .week: week, .month: month])
     }
 
     static func day(of time: Timestamp) -> Int { Int(time.milliseconds / NightPlan.day) }
@@ -120,6 +132,7 @@ extension Night {
             let request = requests[index]
             guard run.dispatched.removeValue(forKey: request.job) != nil else { return }
             checks.answered(request, report, at: time, now: now)
+            checks.book { $0.answered(request.job, request.lease, report) }
             if case .failure(let failure) = report.outcome {
                 counts.failures[failure.failureClass, default: 0] += 1
                 if failure.failureClass == .keyRejected || failure.failureClass == .modelUnavailable {
@@ -207,6 +220,7 @@ extension Night {
             run.day = day
             run.dayEnds = Timestamp(milliseconds: (Int64(day) + 1) * NightPlan.day)
             run.scheduler.handle(.dayStarted(used: [:], ends: run.dayEnds), at: time, into: &run.effects)
+            run.scheduler.handle(.periodsTurned(Self.calendar(day)), at: time, into: &run.effects)
         }
         run.calendarTurns = run.dayEnds
         for entry in plan.classes {

@@ -29,7 +29,13 @@ package final class QueueControl {
             SELECT job.id, job.flow, job.state FROM job LEFT JOIN failure ON failure.job = job.id
             WHERE job.id > ?1 AND job.id <= ?2 AND ((?3 AND job.state = 5) OR (?4 AND job.state = 3))
                 AND (NOT ?5 OR failure.failure_class = 'unknown_outcome')
+                AND NOT EXISTS (SELECT 1 FROM payload WHERE payload.job = job.id AND payload.erased = 1)
             ORDER BY job.id LIMIT ?6
+            """
+        static let unretryable: StaticString = """
+            SELECT count(*) FROM job JOIN payload ON payload.job = job.id LEFT JOIN failure ON failure.job = job.id
+            WHERE job.id > ?1 AND job.id <= ?2 AND job.state = 5 AND payload.erased = 1
+                AND (NOT ?3 OR failure.failure_class = 'unknown_outcome')
             """
     }
 
@@ -49,6 +55,7 @@ package final class QueueControl {
             guard try connection.run(SQL.cancel, batch) == 1 else { throw try wrongState(batch) }
         }
         let count = try Sweep(writer).cancelJobs(of: batch, at: now)
+        try Erasure.sweep(writer, batch: batch)
         // A batch whose jobs had all ended needs no sweep to be finished.
         try writer.transaction { () throws(StoreError) in _ = try FlowChanges.finish(batch, connection, at: now) }
         return count
@@ -87,6 +94,15 @@ package final class QueueControl {
                 SQL.retryable, max(cursor, range.start), range.end, which.includesFailed ? 1 : 0,
                 which.includesParked ? 1 : 0, which == .unknown ? 1 : 0, Sweep.slice)
         }
+    }
+
+    /// How many failed jobs of a selection cannot be tried again, since their class keeps no prompts.
+    package func unretryable(_ batch: BatchID, _ which: RetrySelection) throws(StoreError) -> Int {
+        guard which.includesFailed else { return 0 }
+        let range = JobRange(batch)
+        return try connection.first(SQL.unretryable, range.start, range.end, which == .unknown ? 1 : 0) { row in
+            row.int(0)
+        } ?? 0
     }
 
     private func state(of batch: BatchID) throws(StoreError) -> Int? {

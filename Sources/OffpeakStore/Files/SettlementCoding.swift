@@ -20,7 +20,29 @@ struct ByteWriter {
     mutating func write(_ usage: Usage) {
         write(usage.inputTokens)
         write(usage.cachedTokens)
+        write(usage.cacheWriteTokens)
         write(usage.outputTokens)
+        write(usage.reasoningTokens)
+    }
+
+    mutating func write(_ charge: Charge) {
+        for money in [charge.provider, charge.platform, charge.credit, charge.list] { write(money.nanodollars) }
+    }
+
+    /// What the ledger gets; a zero where there is nothing.
+    mutating func write(_ entry: LedgerEntry?) {
+        guard let entry else { return write(0) }
+        write(1)
+        write(entry.kind.rawValue)
+        write(entry.route.key)
+        write(entry.route.bill.rawValue)
+        write(entry.route.lane.rawValue)
+        write(entry.route.model)
+        write(entry.charge)
+        write(entry.usage)
+        write(entry.requests)
+        write(entry.tokens)
+        write(entry.day)
     }
 
     mutating func write(_ settlement: Settlement) {
@@ -33,7 +55,7 @@ struct ByteWriter {
         write(settlement.disposition.word)
         switch settlement.disposition {
         case .retry(let moment), .defer(let moment): write(moment.milliseconds)
-        case .complete, .nextKey, .nextModel, .park, .fail: write(0)
+        case .complete, .nextKey, .shared, .nextModel, .park, .fail: write(0)
         }
         switch settlement.outcome {
         case .success(let answer):
@@ -50,6 +72,7 @@ struct ByteWriter {
             write(failure.code)
             write(failure.message)
         }
+        write(settlement.entry)
     }
 }
 
@@ -77,19 +100,44 @@ struct ByteReader {
     mutating func string() -> String? { array().map { String(decoding: $0, as: UTF8.self) } }
 
     mutating func usage() -> Usage? {
-        guard let input = int(), let cached = int(), let output = int() else { return nil }
-        return Usage(inputTokens: input, cachedTokens: cached, outputTokens: output)
+        guard let input = int(), let cached = int(), let written = int(), let output = int(), let reasoning = int()
+        else { return nil }
+        return Usage(
+            inputTokens: input, cachedTokens: cached, cacheWriteTokens: written, outputTokens: output,
+            reasoningTokens: reasoning)
+    }
+
+    mutating func charge() -> Charge? {
+        guard let provider = int64(), let platform = int64(), let credit = int64(), let list = int64() else {
+            return nil
+        }
+        return Charge(
+            provider: Money(nanodollars: provider), platform: Money(nanodollars: platform),
+            credit: Money(nanodollars: credit), list: Money(nanodollars: list))
+    }
+
+    /// What `ByteWriter` wrote of an entry; the outer nil is for anything else.
+    mutating func entry() -> LedgerEntry?? {
+        guard let has = int() else { return nil }
+        if has == 0 { return .some(nil) }
+        guard let kind = int().flatMap(LedgerEntry.Kind.init), let key = string(),
+            let bill = string().flatMap(Billing.init), let lane = string().flatMap(Lane.init), let model = string(),
+            let charge = charge(), let usage = usage(), let requests = int(), let tokens = int(), let day = int()
+        else { return nil }
+        return LedgerEntry(
+            kind: kind, route: LedgerRoute(key: key, bill: bill, lane: lane, model: model), charge: charge,
+            usage: usage, requests: requests, tokens: tokens, day: day)
     }
 
     mutating func settlement() -> Settlement? {
         guard let job = int64(), let flow = int64(), let lease = int(), let ended = int64(), let reason = string(),
             let attemptsUsed = int(), let word = string(), let moment = int64(),
             let disposition = Disposition(word: word, moment: Timestamp(milliseconds: moment)), let outcome = outcome(),
-            offset == bytes.count
+            let entry = entry(), offset == bytes.count
         else { return nil }
         return Settlement(
             job: job, flow: flow, lease: lease, ended: Timestamp(milliseconds: ended), outcome: outcome,
-            disposition: disposition, reason: reason, attemptsUsed: attemptsUsed)
+            disposition: disposition, reason: reason, attemptsUsed: attemptsUsed, entry: entry)
     }
 
     private mutating func outcome() -> AttemptOutcome? {
@@ -110,7 +158,7 @@ extension Disposition {
     /// The disposition of this word; `moment` is for those that have one.
     init?(word: String, moment: Timestamp) {
         let all: [Disposition] = [
-            .complete, .retry(at: moment), .nextKey, .nextModel, .defer(until: moment), .park, .fail,
+            .complete, .retry(at: moment), .nextKey, .shared, .nextModel, .defer(until: moment), .park, .fail,
         ]
         guard let match = all.first(where: { $0.word == word }) else { return nil }
         self = match

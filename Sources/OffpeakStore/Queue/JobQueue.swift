@@ -10,8 +10,9 @@ package protocol JobQueue: AnyObject {
     /// The same flows with their counters; usage and holds may be left out.
     func flowStatuses() throws(StoreError) -> [FlowStatus]
 
-    /// Parks all waiting jobs of a flow, with the failure that keeps every key from serving them. Returns how many.
-    func park(flow: FlowID, failure: Failure, at now: Timestamp) throws(StoreError) -> Int
+    /// Parks all waiting jobs of a flow, or ends them as failed, with the failure that keeps every key from serving them;
+    /// in slices, so that other processes can write in between. Returns how many.
+    func stop(flow: FlowID, as state: JobState, failure: Failure, at now: Timestamp) throws(StoreError) -> Int
 
     /// Ready jobs of a flow in input order, after a job if one is given. Jobs whose start is not committed yet come
     /// again.
@@ -34,6 +35,9 @@ package protocol JobQueue: AnyObject {
 
     /// Attempts started at or after a moment, newest first.
     func recentAttempts(since: Timestamp) throws(StoreError) -> [RecentAttempt]
+
+    /// The ledger's sums by everything that reports tell apart, and by day.
+    func spend() throws(StoreError) -> [SpendRow]
 
     /// What keys have used on a calendar day (numbered by the caller), by key.
     func dayUse(day: Int) throws(StoreError) -> [KeyDayUse]
@@ -152,13 +156,35 @@ package struct OpenAttempt: Sendable, Equatable {
     package var model: String
     package var started: Timestamp
     package var reservedTokens: Int
+    package var bill: Billing
+    package var lane: Lane
+    /// The most that it can have cost.
+    package var worst: Charge
+    package var worstTokens: Int
+    /// The calendar day whose quotas and budgets it uses.
+    package var day: Int
 
-    package init(ticket: JobTicket, key: String, model: String, started: Timestamp, reservedTokens: Int) {
+    package init(
+        ticket: JobTicket, key: String, model: String, started: Timestamp, reservedTokens: Int,
+        bill: Billing = .provider, lane: Lane = .sync, worst: Charge = Charge(), worstTokens: Int = 0, day: Int = 0
+    ) {
         self.ticket = ticket
         self.key = key
         self.model = model
         self.started = started
         self.reservedTokens = reservedTokens
+        self.bill = bill
+        self.lane = lane
+        self.worst = worst
+        self.worstTokens = worstTokens
+        self.day = day
+    }
+
+    /// What the ledger gets for an attempt whose outcome is lost: its worst case.
+    package var assumed: LedgerEntry {
+        LedgerEntry(
+            kind: .assumed, route: LedgerRoute(key: key, bill: bill, lane: lane, model: model), charge: worst,
+            usage: Usage(), tokens: worstTokens, day: day)
     }
 }
 

@@ -48,6 +48,9 @@ package final class MemoryQueue: JobQueue {
     package private(set) var holds: [FlowID: Hold] = [:]
     private var attemptIndex: [JobID: [Int: Int]] = [:]
     private var memories: [String: KeyMemory] = [:]
+    /// Entries with the attempt that they belong to, in order.
+    package private(set) var ledger: [(job: JobID, lease: Int, entry: LedgerEntry)] = []
+    private var sums = SpendSums()
     private var days: [Int: [String: KeyDayUse]] = [:]
     private var paused = Pauses()
     private var version = 1
@@ -140,18 +143,20 @@ package final class MemoryQueue: JobQueue {
     package func flowStatuses() -> [FlowStatus] {
         var next: [FlowID: Timestamp] = [:]
         for (id, due) in due { if let flow = jobs[id]?.flow { next[flow] = min(next[flow] ?? due, due) } }
-        return openFlows().map { flow in
-            FlowStatus(
+        return openFlows().map { open in
+            var flow = open
+            flow.waiting = counts[flow.id]?.waiting ?? 0
+            return FlowStatus(
                 flow: flow, counts: counts[flow.id] ?? JobCounts(), usage: Usage(), hold: nil, nextDue: next[flow.id])
         }
     }
 
-    package func park(flow: FlowID, failure: Failure, at now: Timestamp) -> Int {
+    package func stop(flow: FlowID, as state: JobState, failure: Failure, at now: Timestamp) -> Int {
         let waiting = jobs.filter {
             $0.value.flow == flow && ($0.value.state == .ready || $0.value.state == .scheduled)
         }
         for id in waiting.keys {
-            move(id, to: .parked)
+            move(id, to: state)
             jobs[id]?.failure = failure
         }
         return waiting.count
@@ -195,9 +200,12 @@ package final class MemoryQueue: JobQueue {
                 ticket.lease = attempt.start.lease
                 return OpenAttempt(
                     ticket: ticket, key: attempt.start.key, model: attempt.start.model, started: attempt.start.started,
-                    reservedTokens: attempt.start.reservedTokens)
+                    reservedTokens: attempt.start.reservedTokens, bill: attempt.start.bill, lane: attempt.start.lane,
+                    worst: attempt.start.worst, worstTokens: attempt.start.worstTokens, day: attempt.start.day)
             }
     }
+
+    package func spend() -> [SpendRow] { sums.rows }
 
     package func nextDue() -> Timestamp? { due.values.min() }
 
@@ -232,6 +240,7 @@ package final class MemoryQueue: JobQueue {
             attempts[index].outcome = 1
             attempts[index].ended = settlement.ended
             attempts[index].usage = answer.usage
+            record(settlement, isLate: earlier != 0, answered: true)
             guard job.result == nil else { return nil }
             jobs[settlement.job]?.result = RecordedResult(
                 lease: settlement.lease, statusCode: answer.statusCode, requestID: answer.requestID, body: answer.body)
@@ -244,6 +253,7 @@ package final class MemoryQueue: JobQueue {
             attempts[index].outcome = outcome
             attempts[index].ended = settlement.ended
             attempts[index].usage = failure.usage
+            record(settlement, isLate: earlier != 0, answered: false)
             guard earlier == 0, holdsLease else { return nil }
             guard var (target, due) = settlement.disposition.targetAfterFailure(at: now) else {
                 preconditionFailure("a failed attempt cannot complete job \(settlement.job)")
@@ -254,6 +264,27 @@ package final class MemoryQueue: JobQueue {
             move(settlement.job, to: target, due: due)
             if target == .failed || target == .parked { jobs[settlement.job]?.failure = failure }
             return target
+        }
+    }
+
+    private func record(_ settlement: Settlement, isLate: Bool, answered: Bool) {
+        guard var entry = settlement.entry, let flow = flows[settlement.flow] else { return }
+        if isLate {
+            entry.kind = .corrected
+            for earlier in ledger where earlier.job == settlement.job && earlier.lease == settlement.lease {
+                entry.charge = entry.charge - earlier.entry.charge
+                entry.usage = entry.usage - earlier.entry.usage
+                entry.requests -= earlier.entry.requests
+                entry.tokens -= earlier.entry.tokens
+            }
+        }
+        sums.add(
+            SpendRow(
+                route: entry.route, className: flow.className, batch: flow.batch, day: entry.day,
+                attempts: isLate ? 0 : 1, answers: answered ? 1 : 0, requests: entry.requests, tokens: entry.tokens,
+                usage: entry.usage, charge: entry.charge))
+        if entry.isWorthKeeping {
+            ledger.append((settlement.job, settlement.lease, entry))
         }
     }
 

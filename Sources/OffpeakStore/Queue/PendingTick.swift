@@ -8,7 +8,8 @@ package struct PendingTick: Sendable {
     package var memories: [String: KeyMemory] = [:]
     package var dayUse: [String: (requests: Int, tokens: Int)] = [:]
     package var fetches: [FlowID] = []
-    package var parkings: [(flow: FlowID, failure: Failure)] = []
+    /// Flows whose waiting jobs are all parked, or end as failed.
+    package var stops: [(flow: FlowID, state: JobState, failure: Failure)] = []
     /// Scheduled jobs that are due should become ready.
     package var promotes = false
     /// Read the open flows and the pauses, if another process changed the queue; `force`: in any case.
@@ -19,11 +20,11 @@ package struct PendingTick: Sendable {
 
     package var isEmpty: Bool {
         settlements.isEmpty && starts.isEmpty && holds.isEmpty && memories.isEmpty && dayUse.isEmpty && fetches.isEmpty
-            && parkings.isEmpty && !promotes && !refreshes
+            && stops.isEmpty && !promotes && !refreshes
     }
 
     /// Whether it changes what any job is.
-    package var changesJobs: Bool { !settlements.isEmpty || !starts.isEmpty || !parkings.isEmpty || promotes }
+    package var changesJobs: Bool { !settlements.isEmpty || !starts.isEmpty || !stops.isEmpty || promotes }
 
     /// Whether nothing in it is about jobs, so that a run may end without waiting for it.
     package var isQuiet: Bool { !changesJobs && fetches.isEmpty && holds.isEmpty && memories.isEmpty && dayUse.isEmpty }
@@ -51,6 +52,7 @@ package struct PendingTick: Sendable {
             dayUse[key] = (old.requests + use.requests, old.tokens + use.tokens)
         }
         fetches += effects.fetches
-        parkings += effects.parkings
+        stops += effects.parkings.map { ($0.flow, .parked, $0.failure) }
+        stops += effects.failings.map { ($0.flow, .failed, $0.failure) }
     }
 }

@@ -7,7 +7,7 @@ package enum RunRecovery {
 
     /// Returns how many attempts a dead run had left open, and how many of their jobs are parked for it.
     package static func perform(
-        on queue: some JobQueue, scheduler: inout Scheduler, day: Int, dayEnds: Timestamp, at now: Timestamp
+        on queue: some JobQueue, scheduler: inout Scheduler, calendar: CalendarPosition, at now: Timestamp
     ) throws(StoreError) -> (open: Int, parked: Int) {
         let memories = try queue.keyMemories()
         let longest = memories.compactMap(\.learnedWindow).max() ?? .zero
@@ -24,10 +24,13 @@ package enum RunRecovery {
         }
         for memory in memories { scheduler.recall(memory, at: now) }
         var used: [String: (requests: Int, tokens: Int)] = [:]
-        for key in try queue.dayUse(day: day) { used[key.key] = (key.requests, key.tokens) }
+        for key in try queue.dayUse(day: calendar.day) { used[key.key] = (key.requests, key.tokens) }
         var effects = SchedulerEffects()
-        scheduler.handle(.dayStarted(used: used, ends: dayEnds), at: now, into: &effects)
-        return try settleAbandoned(on: queue, scheduler: &scheduler, at: now)
+        scheduler.handle(.dayStarted(used: used, ends: calendar.ends.day), at: now, into: &effects)
+        // First the dead run's attempts: what they may have cost is spent.
+        let abandoned = try settleAbandoned(on: queue, scheduler: &scheduler, at: now)
+        scheduler.recall(try queue.spend(), calendar)
+        return abandoned
     }
 
     /// The caller holds the run lock, so whatever is open belongs to a run that has died.
@@ -39,7 +42,9 @@ package enum RunRecovery {
         let classNames = Dictionary(uniqueKeysWithValues: try queue.openFlows().map { ($0.id, $0.className) })
         var tick = Tick()
         tick.settlements = open.map {
-            scheduler.abandoned($0.ticket, className: classNames[$0.ticket.flow] ?? "", at: now)
+            var settlement = scheduler.abandoned($0.ticket, className: classNames[$0.ticket.flow] ?? "", at: now)
+            settlement.entry = $0.assumed
+            return settlement
         }
         _ = try queue.commit(tick, at: now)
         return (open.count, tick.settlements.filter { $0.disposition == .park }.count)

@@ -14,7 +14,8 @@ extension SQLiteQueue {
             SELECT id, state FROM job WHERE state = 0 AND flow = ?1
             UNION ALL SELECT id, state FROM job WHERE state = 4 AND flow = ?1 LIMIT ?2
             """
-        static let park: StaticString = "UPDATE job SET state = 3, due = NULL WHERE id = ? AND state = ?"
+        static let batch: StaticString = "SELECT batch FROM flow WHERE id = ?"
+        static let stop: StaticString = "UPDATE job SET state = ?3, due = NULL WHERE id = ?1 AND state = ?2"
         static let fail: StaticString = """
             INSERT OR REPLACE INTO failure (job, failure_class, code, message, status_code) VALUES (?, ?, ?, ?, ?)
             """
@@ -27,7 +28,7 @@ extension SQLiteQueue {
             let flow = Flow(
                 id: row.int64(0), batch: row.int64(1), className: row.string(2), model: row.string(3),
                 endpoint: try row.endpoint(4), priority: row.optionalInt(5), deadline: row.optionalTime(6),
-                paused: row.int(7) != 0)
+                paused: row.int(7) != 0, waiting: row.int(8) + row.int(12))
             var counts = JobCounts()
             counts.ready = row.int(8)
             counts.inFlight = row.int(9)
@@ -42,9 +43,9 @@ extension SQLiteQueue {
         return statuses
     }
 
-    /// Parks all waiting jobs of a flow, with the failure that keeps every key from serving them; in slices, so that
-    /// other processes can write in between. Returns how many.
-    package func park(flow: FlowID, failure: Failure, at now: Timestamp) throws(StoreError) -> Int {
+    package func stop(
+        flow: FlowID, as state: JobState, failure: Failure, at now: Timestamp
+    ) throws(StoreError) -> Int {
         var total = 0
         while true {
             let count = try transaction { (connection) throws(StoreError) in
@@ -53,17 +54,22 @@ extension SQLiteQueue {
                     found.append((row.int64(0), try row.jobState(1)))
                 }
                 var changes = FlowChanges()
-                for (id, state) in found where try connection.run(SQL.park, id, state.rawValue) == 1 {
+                for (id, earlier) in found
+                where try connection.run(SQL.stop, id, earlier.rawValue, state.rawValue) == 1 {
                     try connection.run(
                         SQL.fail, id, failure.failureClass.rawValue, failure.code, failure.message, failure.statusCode)
-                    changes.move(flow, from: state, to: .parked)
+                    changes.move(flow, from: earlier, to: state)
                 }
                 _ = try changes.apply(to: connection, at: now)
                 return found.count
             }
             total += count
-            if count < Sweep.slice { return total }
+            if count < Sweep.slice { break }
         }
+        if state.isFinal, let batch = try connection.first(SQL.batch, flow, row: { row in row.int64(0) }) {
+            try sweepPrompts(of: batch)
+        }
+        return total
     }
 }
 

@@ -13,7 +13,8 @@ private enum SQL {
         """
     static let openAttempts: StaticString = """
         SELECT job.id, job.flow, attempt.lease, job.attempts_used, job.bytes, job.max_output,
-            attempt.key, attempt.model, attempt.started, attempt.reserved_tokens
+            attempt.key, attempt.model, attempt.started, attempt.reserved_tokens, attempt.bill, attempt.lane, attempt.day,
+            attempt.worst_provider, attempt.worst_platform, 0, attempt.worst_list, attempt.worst_tokens
         FROM attempt JOIN job ON job.id = attempt.job WHERE attempt.outcome = 0 ORDER BY attempt.job, attempt.lease
         """
     /// One look into the index per flow that has scheduled jobs.
@@ -31,6 +32,13 @@ private enum SQL {
         """
     static let pauses: StaticString = "SELECT kind, name FROM pause"
     static let dataVersion: StaticString = "PRAGMA data_version"
+    static let spend: StaticString = """
+        SELECT account.key, account.bill, account.lane, account.model, account.class, account.batch, spend.day,
+            spend.attempts, spend.answers, spend.input_tokens, spend.cached_tokens, spend.cache_write_tokens,
+            spend.output_tokens, spend.reasoning_tokens, spend.provider, spend.platform, spend.credit, spend.list,
+            spend.requests, spend.tokens
+        FROM spend JOIN account ON account.id = spend.account ORDER BY spend.account, spend.day
+        """
 }
 
 extension SQLiteQueue {
@@ -59,14 +67,15 @@ extension SQLiteQueue {
 
     package func openAttempts() throws(StoreError) -> [OpenAttempt] {
         var attempts: [OpenAttempt] = []
-        try connection.query(SQL.openAttempts) { row in
+        try connection.query(SQL.openAttempts) { (row) throws(StoreError) in
             let ticket = JobTicket(
                 id: row.int64(0), flow: row.int64(1), lease: row.int(2), attemptsUsed: row.int(3),
                 bodyBytes: row.int(4), maxOutputTokens: row.optionalInt(5))
             attempts.append(
                 OpenAttempt(
                     ticket: ticket, key: row.string(6), model: row.string(7), started: row.time(8),
-                    reservedTokens: row.int(9)))
+                    reservedTokens: row.int(9), bill: try row.billing(10), lane: try row.lane(11),
+                    worst: row.charge(13), worstTokens: row.int(17), day: row.int(12)))
         }
         return attempts
     }
@@ -89,6 +98,8 @@ extension SQLiteQueue {
         return attempts
     }
 
+    package func spend() throws(StoreError) -> [SpendRow] { try connection.spend() }
+
     package func dayUse(day: Int) throws(StoreError) -> [KeyDayUse] { try connection.dayUse(day: day) }
 
     package func keyMemories() throws(StoreError) -> [KeyMemory] { try connection.keyMemories() }
@@ -109,6 +120,20 @@ extension Connection {
             uses.append(KeyDayUse(key: row.string(0), day: day, requests: row.int(1), tokens: row.int(2)))
         }
         return uses
+    }
+
+    func spend() throws(StoreError) -> [SpendRow] {
+        var rows: [SpendRow] = []
+        try query(SQL.spend) { (row) throws(StoreError) in
+            let route = LedgerRoute(
+                key: row.string(0), bill: try row.billing(1), lane: try row.lane(2), model: row.string(3))
+            rows.append(
+                SpendRow(
+                    route: route, className: row.string(4), batch: row.int64(5), day: row.int(6), attempts: row.int(7),
+                    answers: row.int(8), requests: row.int(18), tokens: row.int(19), usage: row.fullUsage(9),
+                    charge: row.charge(14)))
+        }
+        return rows
     }
 
     func keyMemories() throws(StoreError) -> [KeyMemory] {
@@ -138,6 +163,20 @@ extension Statement {
             throw StoreError(.corrupt, message: "unknown endpoint in the queue", statement: "\(text)")
         }
         return endpoint
+    }
+
+    func billing(_ column: Int32) throws(StoreError) -> Billing {
+        guard let billing = Billing(rawValue: string(column)) else {
+            throw StoreError(.corrupt, message: "unknown bill in the queue", statement: "\(text)")
+        }
+        return billing
+    }
+
+    func lane(_ column: Int32) throws(StoreError) -> Lane {
+        guard let lane = Lane(rawValue: string(column)) else {
+            throw StoreError(.corrupt, message: "unknown lane in the queue", statement: "\(text)")
+        }
+        return lane
     }
 
     func jobState(_ column: Int32) throws(StoreError) -> JobState {

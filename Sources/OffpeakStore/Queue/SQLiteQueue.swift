@@ -13,6 +13,8 @@ package final class SQLiteQueue: JobQueue {
     private var pending: (number: Int, result: TickResult)?
     /// No scheduled job is due before this; never later than the truth.
     private var dueBound = Timestamp.distantPast
+    /// Some class keeps no prompts: what is deleted is overwritten.
+    private var erases = false
 
     private enum SQL {
         static let lastTick: StaticString = "SELECT number FROM tick WHERE id = 1"
@@ -39,6 +41,17 @@ package final class SQLiteQueue: JobQueue {
     func transaction<Value>(_ body: (Connection) throws(StoreError) -> Value) throws(StoreError) -> Value {
         try writer.transaction { () throws(StoreError) in try body(writer.connection) }
     }
+
+    /// Whether prompts are erased from now on; sweeps once if so.
+    func erasesPrompts(_ erases: Bool) throws(StoreError) {
+        self.erases = erases
+        guard erases else { return }
+        try writer.connection.overwriteDeleted()
+        try Erasure.sweep(writer)
+    }
+
+    /// The same for a batch of which jobs have ended without an answer.
+    func sweepPrompts(of batch: BatchID) throws(StoreError) { try Erasure.sweep(writer, batch: batch) }
 
     // MARK: Ticks
 
@@ -68,6 +81,7 @@ package final class SQLiteQueue: JobQueue {
     package func recover() throws(StoreError) -> TickResult? {
         writer.close()
         writer = try Writer.open(location, for: .runner, .existing)
+        if erases { try writer.connection.overwriteDeleted() }
         lastTick = try writer.connection.integer(SQL.lastTick)
         defer { pending = nil }
         guard let pending, pending.number == lastTick else { return nil }

@@ -70,6 +70,9 @@ extension TickWork {
         bindText(attempt, 8, settlement.reason)
         if try attempt.run() == 1 {
             changes.add(settlement.flow, answer.usage)
+            if let entry = settlement.entry {
+                try ledger.add(entry, of: settlement, answered: true, to: connection, at: now)
+            }
         } else {
             guard try recordLate(settlement, answer) else { return }
         }
@@ -80,6 +83,7 @@ extension TickWork {
         if try job.run() == 1 {
             try insertResult(settlement, answer)
             changes.move(settlement.flow, from: .inFlight, to: .succeeded)
+            try erasure.ended(settlement.job, of: settlement.flow, in: connection)
         } else {
             try succeedLate(settlement, answer)
         }
@@ -93,7 +97,10 @@ extension TickWork {
         bindText(attempt, 8, settlement.reason)
         bindText(attempt, 9, answer.requestID)
         try attempt.run()
-        changes.add(settlement.flow, difference(answer.usage, earlier.usage))
+        changes.add(settlement.flow, answer.usage - earlier.usage)
+        if let entry = settlement.entry {
+            try ledger.correct(entry, of: settlement, answered: true, to: connection, at: now)
+        }
         return true
     }
 
@@ -107,6 +114,7 @@ extension TickWork {
         try connection.run(SQL.deleteFailure, settlement.job)
         try insertResult(settlement, answer)
         changes.move(found.flow, from: found.state, to: .succeeded)
+        try erasure.ended(settlement.job, of: found.flow, in: connection)
     }
 
     private func insertResult(_ settlement: Settlement, _ answer: Answer) throws(StoreError) {
@@ -132,6 +140,9 @@ extension TickWork {
         attempt.bind(13, failure.message)
         if try attempt.run() == 1 {
             changes.add(settlement.flow, failure.usage)
+            if let entry = settlement.entry {
+                try ledger.add(entry, of: settlement, answered: false, to: connection, at: now)
+            }
             try moveAfterFailure(settlement, failure)
         } else if outcome == .failed, let earlier = try recorded(settlement), earlier.outcome == .unknown {
             // What had been lost is known now; what became of the job then stays.
@@ -141,7 +152,10 @@ extension TickWork {
             late.bind(9, failure.code)
             late.bind(10, failure.message)
             try late.run()
-            changes.add(settlement.flow, difference(failure.usage, earlier.usage))
+            changes.add(settlement.flow, failure.usage - earlier.usage)
+            if let entry = settlement.entry {
+                try ledger.correct(entry, of: settlement, answered: false, to: connection, at: now)
+            }
         }
     }
 
@@ -156,6 +170,7 @@ extension TickWork {
         guard try job.run() == 1 else { return }
         changes.move(settlement.flow, from: .inFlight, to: target)
         if target == .ready { becameReady(settlement.flow) }
+        if target.isFinal { try erasure.ended(settlement.job, of: settlement.flow, in: connection) }
         if let due { scheduled(for: due) }
         if target == .parked || target == .failed {
             try connection.run(
@@ -200,12 +215,6 @@ extension TickWork {
     private func bindText(_ statement: Statement, _ index: Int32, _ text: String) {
         if text.isEmpty { statement.bindNull(index) } else { statement.bind(index, text) }
     }
-
-    private func difference(_ new: Usage, _ old: Usage) -> Usage {
-        Usage(
-            inputTokens: new.inputTokens - old.inputTokens, cachedTokens: new.cachedTokens - old.cachedTokens,
-            outputTokens: new.outputTokens - old.outputTokens)
-    }
 }
 
 extension Disposition {
@@ -213,7 +222,7 @@ extension Disposition {
     func targetAfterFailure(at now: Timestamp) -> (JobState, Timestamp?)? {
         switch self {
         case .complete: nil
-        case .nextKey, .nextModel: (.ready, nil)
+        case .nextKey, .shared, .nextModel: (.ready, nil)
         case .retry(let moment), .defer(let moment): moment > now ? (.scheduled, moment) : (.ready, nil)
         case .park: (.parked, nil)
         case .fail: (.failed, nil)

@@ -9,8 +9,9 @@ private enum SQL {
     static let begin: StaticString =
         "UPDATE job SET state = 1, lease = ?2 WHERE id = ?1 AND lease = ?2 - 1 AND state = 0 AND flow = ?3"
     static let insertAttempt: StaticString = """
-        INSERT INTO attempt (job, lease, key, model, started, reserved_tokens, passed_over, outcome)
-        VALUES (?, ?, ?, ?, ?, ?, ?, 0)
+        INSERT INTO attempt (job, lease, key, model, started, reserved_tokens, passed_over, bill, lane, day,
+            worst_provider, worst_platform, worst_list, worst_tokens, outcome)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
         """
     static let body: StaticString = "SELECT body FROM payload WHERE job = ?"
     static let dueFlows: StaticString = """
@@ -49,6 +50,8 @@ struct TickWork {
     var dueBound: Timestamp
     var result = TickResult()
     var changes = FlowChanges()
+    var ledger = LedgerWriting()
+    var erasure = Erasure()
     /// Jobs that settlements and promotion made ready.
     private var madeReady: [FlowID: Int] = [:]
     private var earliestNewDue = Timestamp.distantFuture
@@ -75,6 +78,7 @@ struct TickWork {
                 memory.learnedWindow?.milliseconds, memory.useOfLimit)
         }
         for use in tick.dayUse { try connection.run(SQL.addDayUse, use.key, use.day, use.requests, use.tokens) }
+        try ledger.apply(to: connection)
         result.finished = try changes.apply(to: connection, at: now)
     }
 
@@ -124,6 +128,13 @@ struct TickWork {
         insert.bind(5, start.started)
         insert.bind(6, start.reservedTokens)
         if start.passedOver.isEmpty { insert.bindNull(7) } else { insert.bind(7, start.passedOver) }
+        insert.bind(8, start.bill.rawValue)
+        insert.bind(9, start.lane.rawValue)
+        insert.bind(10, start.day)
+        insert.bind(11, start.worst.provider.nanodollars)
+        insert.bind(12, start.worst.platform.nanodollars)
+        insert.bind(13, start.worst.list.nanodollars)
+        insert.bind(14, start.worstTokens)
         try insert.run()
         let payload = try connection.statement(SQL.body)
         payload.bind(1, start.job)

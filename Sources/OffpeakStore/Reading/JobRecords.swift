@@ -59,6 +59,31 @@ package struct AttemptRecord: Sendable, Equatable {
     package var reservedTokens: Int
     package var usage: Usage
     package var statusCode: Int?
+    package var bill = Billing.provider
+    package var lane = Lane.sync
+    /// The most that it could cost, as reserved before it left.
+    package var worst = Charge()
+    /// What the ledger has of it; nil when it has no entry: while it is under way, and when nothing was used.
+    package var cost: AttemptCost?
+}
+
+/// What one attempt cost: the sum of its ledger entries.
+package struct AttemptCost: Sendable, Equatable {
+    /// `assumed` while its answer is lost, `corrected` when that came after all.
+    package var kind: LedgerEntry.Kind
+    package var charge: Charge
+}
+
+/// Who served a job and what it cost, all of its attempts together.
+package struct Receipt: Sendable, Equatable {
+    /// Those of the attempt that brought the answer, or of the last one.
+    package var route: LedgerRoute
+    package var attempts: Int
+    package var usage = Usage()
+    package var charge = Charge()
+    /// The part of it that is assumed, since answers were lost.
+    package var unknown = Charge()
+    package var unknownAttempts = 0
 }
 
 /// One job's line of the results: its answer, its failure, or neither.
@@ -71,6 +96,8 @@ package struct ResultRow: Sendable, Equatable {
     package var state: JobState
     package var answer: RecordedAnswer?
     package var failure: RecordedFailure?
+    /// Nil when receipts were not asked for, and for jobs that were never sent.
+    package var receipt: Receipt?
 }
 
 /// An answer as it came.

@@ -23,7 +23,8 @@ private enum SQL {
         """
     static let attempts: StaticString = """
         SELECT lease, key, model, started, ended, outcome, failure_class, code, message, disposition, reason,
-            passed_over, reserved_tokens, input_tokens, cached_tokens, output_tokens, status_code
+            passed_over, reserved_tokens, input_tokens, cached_tokens, output_tokens, status_code, bill, lane,
+            worst_provider, worst_platform, 0, worst_list
         FROM attempt WHERE job = ? ORDER BY lease
         """
     static let keyTotals: StaticString = """
@@ -126,6 +127,11 @@ package final class QueueReader {
 
     /// A job's attempts, in order.
     package func attempts(of job: JobID) throws(StoreError) -> [AttemptRecord] {
+        try connection.snapshot { () throws(StoreError) in try readAttempts(of: job) }
+    }
+
+    private func readAttempts(of job: JobID) throws(StoreError) -> [AttemptRecord] {
+        let costs = try attemptCosts(of: job)
         var attempts: [AttemptRecord] = []
         try connection.query(SQL.attempts, job) { (row) throws(StoreError) in
             guard let outcome = AttemptRecord.Outcome(rawValue: row.int(5)) else {
@@ -138,13 +144,16 @@ package final class QueueReader {
                     code: row.optionalString(7), message: row.optionalString(8),
                     disposition: outcome == .succeeded ? Disposition.complete.word : row.optionalString(9),
                     reason: row.string(10), passedOver: row.string(11), reservedTokens: row.int(12),
-                    usage: row.usage(13), statusCode: row.optionalInt(16)))
+                    usage: row.usage(13), statusCode: row.optionalInt(16), bill: try row.billing(17),
+                    lane: try row.lane(18), worst: row.charge(19), cost: costs[row.int(0)]))
         }
         return attempts
     }
 
     /// The batch's jobs with their answers and failures, in input order.
-    package func results(of batch: BatchID) -> ResultCursor { ResultCursor(connection: connection, batch: batch) }
+    package func results(of batch: BatchID, receipts: Bool = false) -> ResultCursor {
+        ResultCursor(connection: connection, batch: batch, receipts: receipts)
+    }
 
     // MARK: Keys
 

@@ -6,6 +6,7 @@ package struct ResultCursor {
     private let connection: Connection
     private var after: JobID
     private let end: JobID
+    private let receipts: Bool
 
     private static let pageRows = 500
     private static let pageBytes = 4 * 1_048_576
@@ -20,8 +21,9 @@ package struct ResultCursor {
             """
     }
 
-    init(connection: Connection, batch: BatchID) {
+    init(connection: Connection, batch: BatchID, receipts: Bool) {
         self.connection = connection
+        self.receipts = receipts
         let range = JobRange(batch)
         after = range.start
         end = range.end
@@ -29,6 +31,19 @@ package struct ResultCursor {
 
     /// The next jobs, at most some hundreds and some megabytes; empty at the end.
     package mutating func next() throws(StoreError) -> [ResultRow] {
+        guard receipts else { return try page() }
+        let before = after
+        return try connection.snapshot { () throws(StoreError) in
+            var rows = try page()
+            guard let last = rows.last?.job else { return rows }
+            let answered = Dictionary(uniqueKeysWithValues: rows.map { ($0.job, $0.answer?.attempt) })
+            let receipts = try connection.receipts(after: before, to: last) { answered[$0] ?? nil }
+            for i in rows.indices { rows[i].receipt = receipts[rows[i].job] }
+            return rows
+        }
+    }
+
+    private mutating func page() throws(StoreError) -> [ResultRow] {
         var rows: [ResultRow] = []
         var bytes = 0
         let statement = try connection.statement(SQL.page)

@@ -59,11 +59,16 @@ extension Connection {
         // Prompts are private, so whoever deletes them overwrites them (1). The runner and the intake only ever delete
         // index entries and messages; for them zeroing within pages that are written anyway is enough (2).
         if role.erases {
-            try set("PRAGMA secure_delete = 1", reads: "PRAGMA secure_delete", as: 1)
+            try overwriteDeleted()
         } else {
             try set("PRAGMA secure_delete = FAST", reads: "PRAGMA secure_delete", as: 2)
         }
         if role.isReader { try set("PRAGMA query_only = 1", reads: "PRAGMA query_only", as: 1) }
+    }
+
+    /// Nothing that is deleted stays readable in free pages.
+    func overwriteDeleted() throws(StoreError) {
+        try set("PRAGMA secure_delete = 1", reads: "PRAGMA secure_delete", as: 1)
     }
 
     /// Asserts what was chosen when the file was made.

@@ -39,8 +39,8 @@ import Testing
             var allowed: Set<String> = named.isEmpty ? Set(Self.names) : named
             allowed.subtract(policy.keyExclude)
             if !Set(policy.requireTags).isSubset(of: key.tags) { allowed.remove(key.name) }
-            if key.billing == .platform { allowed.remove(key.name) }
             let isClosed = policy.posture == .strict || policy.posture == .governance
+            if key.billing == .platform && (policy.shared == .never || isClosed) { allowed.remove(key.name) }
             if isClosed && named.isEmpty && policy.requireTags.isEmpty { allowed = [] }
             #expect(
                 policy.admits(key) == allowed.contains(key.name),

@@ -38,6 +38,7 @@ struct Bench {
     private(set) var settlements: [Settlement] = []
     private(set) var holds: [(at: Timestamp, flow: FlowID, hold: Hold?)] = []
     private(set) var parkings: [(flow: FlowID, failure: Failure)] = []
+    private(set) var failings: [(flow: FlowID, failure: Failure)] = []
     private(set) var memories: [KeyMemory] = []
     private(set) var staleSecrets: [(at: Timestamp, key: String)] = []
     private(set) var dayUse: [String: (requests: Int, tokens: Int)] = [:]
@@ -48,12 +49,12 @@ struct Bench {
     private var nextJob: JobID = 1
 
     init(
-        keys: [KeyDescriptor], pools: [PoolDescriptor] = [], classes: [ClassPolicy], refreshable: Set<String> = [],
-        seed: UInt64 = 1
+        keys: [KeyDescriptor], pools: [PoolDescriptor] = [], classes: [ClassPolicy], prices: PriceBook = PriceBook(),
+        refreshable: Set<String> = [], seed: UInt64 = 1
     ) {
         scheduler = Scheduler(
             keys: keys, pools: pools, classes: classes.map { policy in (policy, Self.order(policy, keys)) },
-            refreshableKeys: refreshable, seed: seed)
+            prices: prices, refreshableKeys: refreshable, seed: seed)
     }
 
     /// The keys of a class in its order, as a configuration gives them; all of them, since admission is checked inside.
@@ -155,7 +156,14 @@ struct Bench {
         var refused: [JobID] = []
         for start in work.starts { if !begin(start) { refused.append(start.job) } }
         for (flow, hold) in work.holds { holds.append((now, flow, hold)) }
-        for (flow, failure) in work.parkings { park(flow, failure) }
+        for (flow, failure) in work.parkings {
+            parkings.append((flow, failure))
+            end(flow, as: .parked, failure)
+        }
+        for (flow, failure) in work.failings {
+            failings.append((flow, failure))
+            end(flow, as: .failed, failure)
+        }
         memories += work.memories
         staleSecrets += work.staleSecrets.map { (now, $0) }
         for (key, use) in work.dayUse {
@@ -201,7 +209,7 @@ struct Bench {
         jobs[settlement.job] = job
         switch settlement.disposition {
         case .complete: move(settlement.job, to: .succeeded)
-        case .nextKey, .nextModel: move(settlement.job, to: .ready)
+        case .nextKey, .shared, .nextModel: move(settlement.job, to: .ready)
         case .retry(let moment), .defer(let moment):
             if moment > now {
                 move(settlement.job, to: .scheduled, due: moment)
@@ -220,10 +228,9 @@ struct Bench {
         if state.isFinal { openJobs[jobs[id]!.ticket.flow, default: 0] -= 1 }
     }
 
-    private mutating func park(_ flow: FlowID, _ failure: Failure) {
-        parkings.append((flow, failure))
+    private mutating func end(_ flow: FlowID, as state: JobState, _ failure: Failure) {
         for id in jobsOfFlow[flow] ?? [] where jobs[id]!.state == .ready || jobs[id]!.state == .scheduled {
-            move(id, to: .parked)
+            move(id, to: state)
             jobs[id]!.failure = failure
         }
     }

@@ -37,7 +37,7 @@ import Testing
             keys: [
                 key("full", limits: Limits(concurrent: 1)), key("other", models: .only(["n": "n"])),
                 key("say \"hi\"\\", limits: Limits(rpm: 1, concurrent: 9)), key("last"),
-            ], classes: [policy("x")])
+            ], classes: [policy("x") { $0.objective = .order }])
         bench.answer = { _ in .init(after: .seconds(50), report: answered()) }
         bench.submit(3, to: 1, class: "x")
         bench.tell()

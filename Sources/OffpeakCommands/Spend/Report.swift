@@ -1,0 +1,283 @@
+import Foundation
+import JSONLines
+import OffpeakConfiguration
+import OffpeakCore
+import OffpeakRunner
+import OffpeakStore
+
+extension Command {
+    static let report = Command(
+        syntax: CommandSyntax(
+            "report", help: "spend and usage, on both bills, of all batches, pruned ones included",
+            options: [
+                .value("--since", "T", "from the day of this moment on: 2026-11-24, a time, or 7d for the last 7 days"),
+                .value("--by", "WHAT", "key, class, model, batch, day or bill; default: key"),
+                .flag("--csv", "comma-separated values instead of a table"),
+                .value("--html", "FILE", "write a page to look at in a browser"),
+            ])
+    ) { context in
+        let word = context.arguments["--by"] ?? ReportGrouping.key.rawValue
+        guard let grouping = ReportGrouping(rawValue: word) else {
+            let all = ReportGrouping.allCases.map(\.rawValue).joined(separator: ", ")
+            throw CommandFailure.usage("--by takes one of \(all), not \"\(word)\"")
+        }
+        if context.arguments.has("--csv"), context.printer.usesJSON {
+            throw CommandFailure.usage("choose one of --csv and --json")
+        }
+        let configuration = context.configurationIfAny()
+        if configuration == nil {
+            context.printer.note("no usable configuration: days are UTC's, and nothing is told of credits or prices")
+        }
+        let clock = RunnerClock()
+        let zone = configuration?.timeZone ?? .gmt
+        let since = try context.arguments["--since"].map {
+            try ReportDay(since: $0, now: clock.wall, zone: zone)
+        }
+        let reader = try context.reader()
+        defer { reader.close() }
+        let everything = try reader.spending()
+        let lines = everything.filter { line in since.map { line.row.day >= $0.number } ?? true }
+        let notices = try ReportNotices(
+            lines: lines, configuration: configuration, reader: reader, wall: clock.wall
+        ).all(everything: everything)
+        let report = Report(
+            by: grouping, lines: lines, notices: notices, since: since?.start, until: clock.wall,
+            names: Dictionary(uniqueKeysWithValues: try reader.batches().map { ($0.id, $0.name) }))
+        try context.show(report)
+        return .success
+    }
+}
+
+extension CommandContext {
+    fileprivate func show(_ report: Report) throws {
+        if let path = arguments["--html"] {
+            do throws(ResultsExport.WriteFailure) {
+                let file = try OutputFile(.file(path))
+                try file.write(Array(report.html.utf8))
+                try file.finish()
+            } catch {
+                throw CommandFailure(
+                    error.isMachines ? .machineError : .userError, code: error.isMachines ? "disk" : "write",
+                    "cannot write \(error.path): \(error.reason)", hint: "name another file with --html")
+            }
+            printer.note("the report is in \(path)")
+        }
+        if printer.usesJSON {
+            printer.json { report.write(to: &$0) }
+        } else if arguments.has("--csv") {
+            printer.data(report.csv)
+        } else if arguments["--html"] == nil {
+            printer.data(report.table)
+        }
+        guard !printer.usesJSON else { return }
+        for notice in report.notices { printer.note("notice: " + notice.message) }
+    }
+}
+
+/// What a report's rows stand for.
+enum ReportGrouping: String, CaseIterable {
+    case key, `class`, model, batch, day, bill
+
+    /// The row's name for a line of the ledger.
+    func name(_ row: SpendRow) -> String {
+        switch self {
+        case .key: row.route.key
+        case .class: row.className
+        case .model: row.route.model
+        case .batch: "b\(row.batch)"
+        case .day: MoneyText.day(row.day)
+        case .bill: row.route.bill.rawValue
+        }
+    }
+}
+
+/// A calendar day, as `--since` names it.
+struct ReportDay: Equatable {
+    let number: Int
+    let start: Timestamp
+
+    init(since text: String, now: Timestamp, zone: TimeZone) throws(CommandFailure) {
+        guard let moment = Self.moment(text, now: now, zone: zone) else {
+            throw .usage(
+                "--since takes a day such as 2026-11-24, a time as RFC 3339, or a length such as 7d, not \"\(text)\"")
+        }
+        let day = DayBoundary(containing: moment, in: zone)
+        (number, start) = (day.number, day.start)
+    }
+
+    private static func moment(_ text: String, now: Timestamp, zone: TimeZone) -> Timestamp? {
+        if text == "today" { return now }
+        if let length = Interval(duration: text), length > .zero { return now - length }
+        if let date = try? Date(text, strategy: .iso8601) { return timestamp(date) }
+        let parts = text.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+        guard parts.count == 3, let year = parts[0], let month = parts[1], let day = parts[2], year >= 1970 else {
+            return nil
+        }
+        var calendar = Calendar(identifier: .gregorian)
+        calendar.timeZone = zone
+        // At noon, which no zone's clocks skip.
+        let wanted = DateComponents(year: year, month: month, day: day, hour: 12)
+        guard wanted.isValidDate(in: calendar), let noon = calendar.date(from: wanted) else { return nil }
+        return timestamp(noon)
+    }
+
+    private static func timestamp(_ date: Date) -> Timestamp {
+        Timestamp(milliseconds: Int64((date.timeIntervalSince1970 * 1_000).rounded(.down)))
+    }
+}
+
+/// Spend and usage by one of the things that the ledger tells apart.
+struct Report {
+    let grouping: ReportGrouping
+    let rows: [(name: String, total: SpendTotal)]
+    let total: SpendTotal
+    let notices: [ReportNotice]
+    /// Where the first day that counts begins; nil: everything counts.
+    let since: Timestamp?
+    let until: Timestamp
+    /// Names of the batches that are still there.
+    private let names: [String: String]
+
+    init(
+        by grouping: ReportGrouping, lines: [SpendLine], notices: [ReportNotice], since: Timestamp?,
+        until: Timestamp, names: [BatchID: String]
+    ) {
+        self.grouping = grouping
+        self.notices = notices
+        self.since = since
+        self.until = until
+        var totals: [String: SpendTotal] = [:]
+        // Batches by number, days by date, everything else by name.
+        var order: [String: Int] = [:]
+        for line in lines {
+            let name = grouping.name(line.row)
+            totals[name, default: SpendTotal()].add(line)
+            order[name] = grouping == .batch ? Int(line.row.batch) : 0
+        }
+        rows = totals.map { ($0.key, $0.value) }
+            .sorted { (order[$0.0] ?? 0, $0.0) < (order[$1.0] ?? 0, $1.0) }
+        total = SpendTotal(lines)
+        self.names = grouping == .batch ? Dictionary(uniqueKeysWithValues: names.map { ("b\($0.key)", $0.value) }) : [:]
+    }
+
+    // MARK: JSON
+
+    func write(to writer: inout JSONWriter) {
+        writer.member("since", since)
+        writer.member("until", until)
+        writer.member("by", grouping.rawValue)
+        writer.array("rows") { array in
+            for row in rows {
+                array.object {
+                    $0.member(grouping.rawValue, row.name)
+                    if grouping == .batch { $0.member("name", names[row.name]) }
+                    Self.write(row.total, to: &$0)
+                }
+            }
+        }
+        writer.object("total") { Self.write(total, to: &$0) }
+        writer.array("notices") { array in
+            for notice in notices { array.object { notice.write(to: &$0) } }
+        }
+    }
+
+    private static func write(_ total: SpendTotal, to writer: inout JSONWriter) {
+        writer.member("jobs", total.answers)
+        writer.member("attempts", total.attempts)
+        writer.object("usage") {
+            $0.members(total.usage)
+            $0.member("cache_write_tokens", total.usage.cacheWriteTokens)
+            $0.member("reasoning_tokens", total.usage.reasoningTokens)
+        }
+        total.write(to: &writer)
+    }
+
+    // MARK: Tables
+
+    /// The columns' names with their units; in CSV as they are, elsewhere in words.
+    private var columns: [String] {
+        [
+            grouping.rawValue, "jobs", "attempts", "input_tokens", "cached_tokens", "output_tokens", "provider_usd",
+            "platform_usd", "credit_usd", "unknown_attempts", "unknown_provider_usd", "unknown_platform_usd",
+        ]
+    }
+
+    private func cells(_ name: String, _ total: SpendTotal) -> [String] {
+        [
+            name, "\(total.answers)", "\(total.attempts)", "\(total.usage.inputTokens)", "\(total.usage.cachedTokens)",
+            "\(total.usage.outputTokens)", total.charge.provider.text, total.charge.platform.text,
+            total.charge.credit.text, "\(total.unknownAttempts)", total.unknown.provider.text,
+            total.unknown.platform.text,
+        ]
+    }
+
+    private var body: [[String]] { rows.map { cells($0.name, $0.total) } + [cells("total", total)] }
+
+    var csv: String {
+        ([columns] + body).map { $0.map(Self.quoted).joined(separator: ",") }.joined(separator: "\n")
+    }
+
+    private static func quoted(_ cell: String) -> String {
+        guard cell.contains(where: { ",\"\r\n".contains($0) }) else { return cell }
+        return "\"" + cell.replacing("\"", with: "\"\"") + "\""
+    }
+
+    /// The columns of what is unknown only where there are some, so that the table fits a terminal.
+    private var shown: (columns: [String], body: [[String]]) {
+        let count = total.unknownAttempts > 0 ? columns.count : columns.count - 3
+        let words = columns.map { name in
+            name.replacing("_usd", with: " USD").replacing("_", with: " ")
+        }
+        return (Array(words.prefix(count)), body.map { Array($0.prefix(count)) })
+    }
+
+    var table: String {
+        let (columns, body) = shown
+        let widths = columns.indices.map { i in ([columns] + body).map { $0[i].unicodeScalars.count }.max() ?? 0 }
+        return ([columns] + body).map { row in
+            row.indices.map { i in
+                let space = String(repeating: " ", count: widths[i] - row[i].unicodeScalars.count)
+                return i == 0 ? row[i] + space : space + row[i]
+            }.joined(separator: "  ")
+        }.joined(separator: "\n")
+    }
+
+    var html: String {
+        func text(_ raw: String) -> String {
+            raw.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+                .replacing("\"", with: "&quot;")
+        }
+        let (columns, body) = shown
+        let head = columns.map { "<th>\(text($0))</th>" }.joined()
+        let lines = body.enumerated().map { index, row in
+            let cells = row.map { "<td>\(text($0))</td>" }.joined()
+            return "<tr\(index == body.count - 1 ? " class=\"total\"" : "")>\(cells)</tr>"
+        }
+        let span = (since.map { "from \(TimeText.rfc3339($0)) " } ?? "") + "until \(TimeText.rfc3339(until))"
+        let list =
+            notices.isEmpty ? "" : "<ul>\n" + notices.map { "<li>\(text($0.message))</li>\n" }.joined() + "</ul>\n"
+        return """
+            <!DOCTYPE html>
+            <html lang="en">
+            <meta charset="utf-8">
+            <title>offpeak: spend by \(grouping.rawValue)</title>
+            <style>
+            body { font: 15px/1.5 system-ui, sans-serif; margin: 2em; }
+            table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+            th, td { padding: .3em .8em; border-bottom: 1px solid #ccc; text-align: right; }
+            th:first-child, td:first-child { text-align: left; }
+            tr.total td { font-weight: bold; border-top: 2px solid #333; }
+            </style>
+            <h1>Spend by \(grouping.rawValue)</h1>
+            <p>\(text(span))</p>
+            <table>
+            <thead><tr>\(head)</tr></thead>
+            <tbody>
+            \(lines.joined(separator: "\n"))
+            </tbody>
+            </table>
+            \(list)</html>
+
+            """
+    }
+}

@@ -1,0 +1,62 @@
+import OffpeakCore
+
+extension CrossReferences {
+    /// What keys have to do with each other and with their prices.
+    func terms() {
+        for read in keys where read.descriptor.enabled { unknownPrices(of: read) }
+        for (index, read) in keys.enumerated() where read.secret != .none {
+            let key = read.descriptor
+            let twin = keys[..<index].first { other in
+                other.secret == read.secret && other.descriptor.provider == key.provider
+                    && (key.pool == nil || other.descriptor.pool != key.pool)
+            }
+            guard let twin else { continue }
+            findings.notice(
+                .init(
+                    path: FieldReader.path(read.path, "secret"), line: read.secretLine,
+                    message: "is the secret of \"\(twin.descriptor.name)\" too, so both draw on one account's limits",
+                    hint: "put both in one pool"))
+        }
+    }
+
+    /// Models that a key is to serve and whose price nobody has stated.
+    private func unknownPrices(of read: ReadKey) {
+        guard case .only(let names) = read.descriptor.models else { return }
+        let unknown = names.filter { configuration.priceBook.price(of: read.descriptor, model: $0.value) == nil }
+        guard !unknown.isEmpty else { return }
+        let shown = unknown.keys.sorted().map { Spelling.shown($0) }.joined(separator: ", ")
+        findings.notice(
+            .init(
+                path: FieldReader.path(read.path, "models"), line: read.fields?.line(of: "models"),
+                message:
+                    "the price of \(shown) is unknown: what it costs is not counted, and the cost objective ranks it last",
+                hint: "state it in the key's `prices`, or \"free\" for your own server"))
+    }
+
+    /// A class with a budget sends nothing whose price is unknown: a key is passed over for such a model, and a model that no
+    /// key has a price for could not be served at all.
+    func budget(of read: ReadClass) {
+        guard read.policy.budget != nil, !read.isUncertain else { return }
+        let chains = Set(read.policy.models.values.joined()).sorted()
+        let keys = configuration.keys(for: read.policy).filter(\.enabled)
+        func isPriced(_ model: String, _ key: KeyDescriptor) -> Bool? {
+            key.models.providerModel(for: model).map { configuration.priceBook.price(of: key, model: $0) != nil }
+        }
+        for key in keys {
+            var models = chains
+            if case .only(let names) = key.models { models = names.keys.sorted() }
+            let unknown = models.filter { isPriced($0, key) == false }
+            guard !unknown.isEmpty else { continue }
+            let shown = unknown.map { Spelling.shown($0) }.joined(separator: ", ")
+            if unknown.allSatisfy({ model in keys.contains { isPriced(model, $0) == true } }) {
+                read.fields.notice(
+                    "budget", "keeps key \"\(key.name)\" from serving \(shown), whose price there is unknown",
+                    hint: "state it in keys.\(key.name).prices")
+                continue
+            }
+            read.fields.problem(
+                "budget", "cannot be kept: the price of \(shown) on key \"\(key.name)\" is unknown",
+                hint: "state it in keys.\(key.name).prices, or exclude the key")
+        }
+    }
+}

@@ -1,0 +1,296 @@
+/// What an attempt holds of accounts while it is under way.
+struct FlightSpend: Sendable {
+    let hold: KeyAccount.Hold
+    let worst: WorstCase
+    let price: KeyState.Price
+    let poolNumber: Int
+    let budgetNumber: Int
+    let classIndex: Int
+    let batch: BatchID
+    let day: Int
+    let route: LedgerRoute
+}
+
+extension KeyState {
+    /// What a model costs on the key, and what it is worth at list price, which a platform's fee goes by.
+    struct Price: Sendable {
+        let own: ModelPrice?
+        let list: ModelPrice?
+    }
+}
+
+extension Scheduler {
+    /// The price of a model on a key; looked up once.
+    mutating func price(_ key: Int, _ model: String) -> KeyState.Price {
+        if let known = keys[key].prices[model] { return known }
+        let descriptor = keys[key].descriptor
+        let own = prices.price(of: descriptor, model: model)
+        let price = KeyState.Price(own: own, list: prices.listPrice(of: descriptor, model: model) ?? own)
+        keys[key].prices[model] = price
+        return price
+    }
+
+    /// The most that a job can cost on a key. Nil when nobody can say: the price is unknown, or the length of the answer.
+    ///
+    /// No token is shorter than a byte, and the envelope's bytes make up for the few tokens that chat formats add.
+    mutating func worstCase(_ key: Int, _ model: String, _ ticket: JobTicket, _ endpoint: Endpoint) -> WorstCase? {
+        let price = price(key, model)
+        guard let own = price.own else { return nil }
+        let output = mostOutput(key, model, ticket, endpoint)
+        // What is free needs no length, unless a fee is taken of its list value.
+        guard output != nil || (own.isFree && keys[key].account.fee == nil) else { return nil }
+        let input = ticket.bodyBytes
+        let value = own.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: .sync)
+        let list = price.list?.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: .sync) ?? value
+        return keys[key].account.worst(value: value, list: list, tokens: input + (output ?? 0))
+    }
+
+    /// The longest answer that a job can get; nil when nobody can say.
+    private mutating func mostOutput(_ key: Int, _ model: String, _ ticket: JobTicket, _ endpoint: Endpoint) -> Int? {
+        if endpoint == .embeddings { return 0 }
+        let most = ticket.maxOutputTokens ?? price(key, model).own?.maxOutputTokens
+        return most.map { min($0, TokenForecast.mostTokens) }
+    }
+
+    /// What a job may take of quotas where it is not known what it costs.
+    private mutating func unpriced(_ key: Int, _ model: String, _ ticket: JobTicket, _ endpoint: Endpoint) -> WorstCase
+    {
+        let output = mostOutput(key, model, ticket, endpoint) ?? 0
+        return WorstCase(charge: Charge(), tokens: ticket.bodyBytes + output)
+    }
+
+    /// What a job would probably cost on a key now, on both bills; nil when its price is unknown.
+    mutating func marginalCost(
+        _ key: Int, _ model: String, _ ticket: JobTicket, _ state: FlowState, at now: Timestamp
+    ) -> Money? {
+        let price = price(key, model)
+        guard let own = price.own else { return nil }
+        let usage = Usage(
+            inputTokens: state.forecast.input(bodyBytes: ticket.bodyBytes),
+            outputTokens: state.forecast.output(
+                maxOutputTokens: ticket.maxOutputTokens, endpoint: state.flow.endpoint))
+        let value = own.cost(of: usage, lane: .sync)
+        let list = price.list?.cost(of: usage, lane: .sync) ?? value
+        return keys[key].account.marginal(value: value, list: list, tokens: usage.totalTokens, at: now)
+    }
+
+    // MARK: Obstacles
+
+    /// Why money keeps a job from a key: the key's quota, its pool's, or a price that nobody knows.
+    mutating func moneyObstacle(
+        _ key: Int, _ model: String, _ ticket: JobTicket, _ state: FlowState, at now: Timestamp
+    ) -> KeyObstacle? {
+        let quota = keys[key].account.quota
+        let pool = keys[key].pool
+        let poolQuota = pool.flatMap { poolQuotas[$0] }
+        let hasBudget = classes[state.classIndex].budget != nil
+        if quota == nil && poolQuota == nil && !hasBudget { return nil }
+        let needsPrice = hasBudget || quota?.money != nil || poolQuota?.quota.money != nil
+        let needsLength = quota?.tokens != nil || poolQuota?.quota.tokens != nil
+        let known = worstCase(key, model, ticket, state.flow.endpoint)
+        if known == nil && needsPrice { return unknownCost(key, model, isPriceNeeded: true) }
+        if needsLength && mostOutput(key, model, ticket, state.flow.endpoint) == nil {
+            return unknownCost(key, model, isPriceNeeded: false)
+        }
+        let worst = known ?? unpriced(key, model, ticket, state.flow.endpoint)
+        if let quota, let obstacle = full(keys[key].account.fit(worst), quota, keys[key].account.quotaUse, "its") {
+            return obstacle
+        }
+        if let pool, let poolQuota {
+            let amount = PeriodUse.Amount(money: worst.charge.value, requests: 1, tokens: worst.tokens)
+            let quota = poolQuota.quota
+            let fit = poolQuota.use.fit(amount, money: quota.money, requests: quota.requests, tokens: quota.tokens)
+            if let obstacle = full(fit, quota, poolQuota.use, "pool \(poolNames[pool]):") { return obstacle }
+        }
+        return budgetObstacle(worst.charge.billed, of: state)
+    }
+
+    private func unknownCost(_ key: Int, _ model: String, isPriceNeeded: Bool) -> KeyObstacle {
+        let reason =
+            isPriceNeeded && keys[key].prices[model]?.own == nil
+            ? "the price of \(model) is unknown there, and without it no budget or quota can be kept"
+            : "the most that the answer can take is unknown: set max_tokens in the request"
+        return KeyObstacle(
+            reason: reason, needsPerson: true,
+            failure: Failure(.quotaExhausted, code: "unknown_cost", message: reason, judged: false), parks: true)
+    }
+
+    private func full(_ fit: PeriodUse.Fit, _ quota: Quota, _ use: PeriodUse, _ whose: String) -> KeyObstacle? {
+        let text = "\(whose) quota of \(quota.text) is used up"
+        switch fit {
+        case .fits: return nil
+        case .later: return KeyObstacle(reason: text + " if all that is in flight costs its most")
+        case .used: return KeyObstacle(reason: text, until: use.ends, isExhausted: true)
+        case .never:
+            let reason = "one job alone may take more than \(whose) whole quota of \(quota.text)"
+            return KeyObstacle(
+                reason: reason, needsPerson: true,
+                failure: Failure(.quotaExhausted, code: "exceeds_quota", message: reason, judged: false), parks: true)
+        }
+    }
+
+    /// Why a class's budget takes no more of a batch.
+    private func budgetObstacle(_ worst: Money, of state: FlowState) -> KeyObstacle? {
+        guard let account = classes[state.classIndex].budget else { return nil }
+        let budget = account.budget
+        let name =
+            "the budget of \(budget.limit.text) USD per \(budget.per.rawValue) of class "
+            + classes[state.classIndex].policy.name
+        let fit = account.fit(worst, batch: state.flow.batch)
+        switch fit {
+        case .fits: return nil
+        case .later: return KeyObstacle(reason: "\(name) is used up if all that is in flight costs its most")
+        case .used, .never:
+            let reason =
+                "\(name) is used up: \(account.used(batch: state.flow.batch).text) USD are spent, and one more "
+                + "job may cost up to \(worst.text) USD"
+            let failure = Failure(.quotaExhausted, code: "budget_exhausted", message: reason, judged: false)
+            switch budget.then {
+            case .defer where fit == .used:
+                // No mere matter of pace: a dearer key whose worst case still fits need not wait for this one.
+                return KeyObstacle(
+                    reason: reason, until: account.renews, needsPerson: account.renews == nil, isExhausted: true)
+            // What is more than the whole budget fits in no period: only a person can change that.
+            case .defer, .park: return KeyObstacle(reason: reason, needsPerson: true, failure: failure, parks: true)
+            case .fail: return KeyObstacle(reason: reason, needsPerson: true, failure: failure, fails: true)
+            }
+        }
+    }
+
+    // MARK: Reserving and settling
+
+    /// Takes the worst case off every account that the attempt touches.
+    mutating func reserveSpend(
+        _ ticket: JobTicket, of flow: Flow, classIndex: Int, key: Int, model: String, tokens: Int, at now: Timestamp
+    ) -> FlightSpend {
+        let worst =
+            worstCase(key, model, ticket, flow.endpoint) ?? unpriced(key, model, ticket, flow.endpoint)
+        let hold = keys[key].account.reserve(worst, forecastTokens: tokens, at: now)
+        var poolNumber = 0
+        if let pool = keys[key].pool {
+            poolNumber = poolQuotas[pool]?.use.reserve(Self.amount(worst)) ?? 0
+        }
+        let budgetNumber = classes[classIndex].budget?.reserve(worst.charge.billed, batch: flow.batch) ?? 0
+        let bill = keys[key].descriptor.billing
+        return FlightSpend(
+            hold: hold, worst: worst, price: price(key, model), poolNumber: poolNumber, budgetNumber: budgetNumber,
+            classIndex: classIndex, batch: flow.batch, day: day,
+            route: LedgerRoute(key: keys[key].name, bill: bill, lane: .sync, model: model))
+    }
+
+    /// The attempt ended: what the ledger gets, and what goes back to the accounts.
+    mutating func settleSpend(_ flight: Flight, _ report: AttemptReport, at now: Timestamp) -> LedgerEntry {
+        switch report.outcome {
+        case .success(let answer):
+            // An answer that does not say what it used is paid for all the same.
+            if !report.usageReported && report.reportedCost == nil { return assumeSpend(flight, usage: answer.usage) }
+            let tokens = report.usageReported ? answer.usage.totalTokens : flight.spend.worst.tokens
+            return charge(flight, usage: answer.usage, tokens: tokens, report.reportedCost, at: now)
+        case .failure(let failure):
+            switch failure.failureClass {
+            case .unknownOutcome: return assumeSpend(flight, usage: failure.usage)
+            case .timedOut where failure.judged: return assumeSpend(flight, usage: failure.usage)
+            default:
+                if failure.usage != Usage() || report.reportedCost != nil {
+                    return charge(
+                        flight, usage: failure.usage, tokens: failure.usage.totalTokens, report.reportedCost, at: now)
+                }
+                // It was answered, and so is paid for, though it does not say what it used.
+                if (200..<300).contains(failure.statusCode), !report.usageReported {
+                    return assumeSpend(flight, usage: Usage())
+                }
+                releaseSpend(flight)
+                return LedgerEntry(
+                    kind: .settled, route: flight.spend.route, charge: Charge(), usage: Usage(), requests: 0,
+                    day: flight.spend.day)
+            }
+        }
+    }
+
+    private mutating func charge(
+        _ flight: Flight, usage: Usage, tokens: Int, _ reported: ReportedCost?, at now: Timestamp
+    ) -> LedgerEntry {
+        let spend = flight.spend
+        let value = spend.price.own?.cost(of: usage, lane: spend.route.lane) ?? .zero
+        let list = spend.price.list?.cost(of: usage, lane: spend.route.lane) ?? value
+        let charge = keys[flight.key].account.settle(
+            spend.hold, spend.worst, value: value, list: list, tokens: tokens, reported: reported, at: now)
+        settleShared(
+            flight, used: PeriodUse.Amount(money: charge.value, requests: 1, tokens: tokens), billed: charge.billed)
+        return LedgerEntry(
+            kind: .settled, route: spend.route, charge: charge, usage: usage, tokens: tokens, day: spend.day)
+    }
+
+    private mutating func assumeSpend(_ flight: Flight, usage: Usage) -> LedgerEntry {
+        let spend = flight.spend
+        keys[flight.key].account.assume(spend.hold, spend.worst)
+        settleShared(flight, used: Self.amount(spend.worst), billed: spend.worst.charge.billed)
+        return LedgerEntry(
+            kind: .assumed, route: spend.route, charge: spend.worst.charge, usage: usage, tokens: spend.worst.tokens,
+            day: spend.day)
+    }
+
+    /// Nothing was or will be charged.
+    mutating func releaseSpend(_ flight: Flight) {
+        keys[flight.key].account.release(flight.spend.hold, flight.spend.worst)
+        settleShared(flight, used: PeriodUse.Amount(), billed: .zero)
+    }
+
+    private mutating func settleShared(_ flight: Flight, used: PeriodUse.Amount, billed: Money) {
+        let spend = flight.spend
+        if let pool = keys[flight.key].pool {
+            poolQuotas[pool]?.use.settle(Self.amount(spend.worst), used: used, number: spend.poolNumber)
+        }
+        classes[spend.classIndex].budget?.settle(
+            spend.worst.charge.billed, spent: billed, batch: spend.batch, number: spend.budgetNumber)
+    }
+
+    private static func amount(_ worst: WorstCase) -> PeriodUse.Amount {
+        PeriodUse.Amount(money: worst.charge.value, requests: 1, tokens: worst.tokens)
+    }
+
+    // MARK: Calendar and restarts
+
+    mutating func turnPeriods(_ position: CalendarPosition) {
+        day = position.day
+        for i in keys.indices { keys[i].account.turn(position.ends) }
+        for p in poolQuotas.indices { poolQuotas[p]?.use.turn(position.ends) }
+        for i in classes.indices { classes[i].budget?.turn(position.ends) }
+    }
+
+    /// What the ledger has: call once, before the first dispatch.
+    package mutating func recall(_ rows: [SpendRow], _ position: CalendarPosition) {
+        turnPeriods(position)
+        func isPresent(_ row: SpendRow, _ period: Period?) -> Bool {
+            period.map { row.day >= position.began[$0] ?? 0 } ?? true
+        }
+        for row in rows {
+            let amount = PeriodUse.Amount(money: row.charge.value, requests: row.requests, tokens: row.tokens)
+            if let i = keys.firstIndex(where: { $0.name == row.route.key }) {
+                let fee = PeriodUse.Amount(money: row.charge.list, requests: row.requests)
+                keys[i].account.recall(
+                    quota: isPresent(row, keys[i].account.quota?.per) ? amount : PeriodUse.Amount(),
+                    fee: isPresent(row, keys[i].account.fee?.per) ? fee : PeriodUse.Amount(),
+                    creditUsed: row.charge.credit)
+                if let pool = keys[i].pool, isPresent(row, poolQuotas[pool]?.quota.per) {
+                    poolQuotas[pool]?.use.recall(amount)
+                }
+            }
+            for i in classes.indices where classes[i].policy.name == row.className {
+                guard let budget = classes[i].budget?.budget, isPresent(row, budget.per.period) else { continue }
+                classes[i].budget?.recall(row.charge.billed, batch: row.batch)
+            }
+        }
+    }
+}
+
+extension Quota {
+    /// For people: `40.00 USD a day`.
+    package var text: String {
+        var parts: [String] = []
+        if let money { parts.append("\(money.text) USD") }
+        if let requests { parts.append("\(requests) requests") }
+        if let tokens { parts.append("\(tokens) tokens") }
+        return parts.joined(separator: ", ") + " a \(per.rawValue)"
+    }
+}

@@ -1,0 +1,51 @@
+/// What a workload class may still spend: one account for each calendar period, or for each batch.
+package struct BudgetAccount: Sendable {
+    package let budget: Budget
+    private var period: PeriodUse
+    private var batches: [BatchID: PeriodUse] = [:]
+
+    package init(_ budget: Budget) {
+        self.budget = budget
+        period = PeriodUse(budget.per.period)
+    }
+
+    /// Whether one more fits, with everything under way at its worst.
+    package func fit(_ worst: Money, batch: BatchID) -> PeriodUse.Fit {
+        use(of: batch).fit(PeriodUse.Amount(money: worst), money: budget.limit, requests: nil, tokens: nil)
+    }
+
+    /// What is spent and reserved so far.
+    package func used(batch: BatchID) -> Money {
+        let use = use(of: batch)
+        return use.settled.money + use.reserved.money
+    }
+
+    /// When the account starts anew; nil for a batch, whose account never does.
+    package var renews: Timestamp? { budget.per.period == nil ? nil : period.ends }
+
+    private func use(of batch: BatchID) -> PeriodUse {
+        budget.per.period == nil ? batches[batch] ?? PeriodUse(nil) : period
+    }
+
+    package mutating func reserve(_ worst: Money, batch: BatchID) -> Int {
+        change(batch) { $0.reserve(PeriodUse.Amount(money: worst)) }
+    }
+
+    package mutating func settle(_ worst: Money, spent: Money, batch: BatchID, number: Int) {
+        change(batch) {
+            $0.settle(PeriodUse.Amount(money: worst), used: PeriodUse.Amount(money: spent), number: number)
+        }
+    }
+
+    /// What the ledger has of it already.
+    package mutating func recall(_ spent: Money, batch: BatchID) {
+        change(batch) { $0.recall(PeriodUse.Amount(money: spent)) }
+    }
+
+    package mutating func turn(_ calendar: PeriodEnds) { period.turn(calendar) }
+
+    private mutating func change<Value>(_ batch: BatchID, _ edit: (inout PeriodUse) -> Value) -> Value {
+        if budget.per.period == nil { return edit(&batches[batch, default: PeriodUse(nil)]) }
+        return edit(&period)
+    }
+}

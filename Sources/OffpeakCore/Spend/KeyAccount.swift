@@ -1,0 +1,228 @@
+/// The money side of one key: its quota, prepaid credit, provisioned throughput and platform fee.
+///
+/// An attempt is reserved at its worst case before it leaves and settled with what it used. The worst case takes nothing
+/// for granted: no credit, no provisioned room, no allowance.
+package struct KeyAccount: Sendable {
+    /// What a reservation took, kept with the attempt.
+    package struct Hold: Sendable {
+        fileprivate var amount: PeriodUse.Amount
+        fileprivate var quotaNumber: Int
+        fileprivate var feeNumber: Int
+        /// It runs on provisioned throughput: nothing is billed for it.
+        package fileprivate(set) var isProvisioned: Bool
+        fileprivate var tokens: Int
+    }
+
+    package let billing: Billing
+    package let quota: Quota?
+    package let fee: PlatformFee?
+    package let credit: Credit?
+    package private(set) var quotaUse: PeriodUse
+    /// The list value and number of requests in the fee's period, which its allowance counts.
+    package private(set) var feeUse: PeriodUse
+    /// Prepaid and not used yet, expiry aside.
+    package private(set) var creditLeft: Money
+    private var provisioned: ProvisionedThroughput?
+    /// The list value of what is under way, which will use up allowance and credit too.
+    private var listReserved = Money.zero
+
+    package init(_ key: KeyDescriptor) {
+        billing = key.billing
+        quota = key.quota
+        fee = key.billing == .routerBYOK ? key.fee : nil
+        credit = key.credit
+        quotaUse = PeriodUse(key.quota?.per)
+        feeUse = PeriodUse(key.fee?.per)
+        creditLeft = key.credit?.amount ?? .zero
+        provisioned = key.provisionedTPM.map { ProvisionedThroughput(tokensPerMinute: $0) }
+    }
+
+    // MARK: Asking
+
+    /// Whether one more fits the quota.
+    package func fit(_ worst: WorstCase) -> PeriodUse.Fit {
+        guard let quota else { return .fits }
+        return quotaUse.fit(
+            Self.amount(worst), money: quota.money, requests: quota.requests, tokens: quota.tokens)
+    }
+
+    /// What a request would probably cost now on both bills: with credit, provisioned room and allowance as they are. What
+    /// routes are compared by.
+    package mutating func marginal(value: Money, list: Money, tokens: Int, at now: Timestamp) -> Money {
+        if provisioned?.hasRoom(tokens, at: now) == true { return .zero }
+        switch billing {
+        case .platform: return value
+        case .provider: return hasCredit(at: now) ? .zero : value
+        case .routerBYOK: return (hasCredit(at: now) ? .zero : value) + feeOn(list, beside: feeUse.reserved)
+        }
+    }
+
+    private func hasCredit(at now: Timestamp) -> Bool {
+        guard let credit, now < credit.expires ?? .distantFuture else { return false }
+        return creditLeft > listReserved
+    }
+
+    /// The allowance that is left in the period; nil when there is none.
+    package var allowanceLeft: PlatformFee.Allowance? {
+        switch fee?.allowance {
+        case nil: nil
+        case .money(let limit): .money(max(.zero, limit - feeUse.settled.money))
+        case .requests(let limit): .requests(max(0, limit - feeUse.settled.requests))
+        }
+    }
+
+    /// The fee on traffic of a list value, what is left of the allowance taken off; `reserved` may use up more of it.
+    private func feeOn(_ list: Money, beside reserved: PeriodUse.Amount) -> Money {
+        guard let fee else { return .zero }
+        var charged = list
+        switch fee.allowance {
+        case nil: break
+        case .money(let limit):
+            let left = max(.zero, limit - feeUse.settled.money - reserved.money)
+            charged = max(.zero, list - left)
+        case .requests(let limit): if feeUse.settled.requests + reserved.requests < limit { charged = .zero }
+        }
+        return charged.share(millionths: fee.shareMillionths)
+    }
+
+    /// The most that a request worth so much at the key's and at list price can cost.
+    package func worst(value: Money, list: Money, tokens: Int) -> WorstCase {
+        var charge = Charge(list: list)
+        switch billing {
+        case .platform: charge.platform = value
+        case .provider: charge.provider = value
+        case .routerBYOK:
+            charge.provider = value
+            charge.platform = list.share(millionths: fee?.shareMillionths ?? 0)
+        }
+        return WorstCase(charge: charge, tokens: tokens)
+    }
+
+    // MARK: Sending and settling
+
+    package mutating func reserve(_ worst: WorstCase, forecastTokens: Int, at now: Timestamp) -> Hold {
+        let amount = Self.amount(worst)
+        listReserved += worst.charge.list
+        return Hold(
+            amount: amount, quotaNumber: quotaUse.reserve(amount),
+            feeNumber: feeUse.reserve(PeriodUse.Amount(money: worst.charge.list, requests: 1)),
+            isProvisioned: provisioned?.take(forecastTokens, at: now) ?? false, tokens: forecastTokens)
+    }
+
+    /// The request never left, or the provider did not count it: nothing is charged.
+    package mutating func release(_ hold: Hold, _ worst: WorstCase) {
+        free(hold, worst, used: PeriodUse.Amount(), list: .zero, requests: 0)
+    }
+
+    /// An answer came: what it costs by the key's terms. `value` and `list` are its price on the key and at list;
+    /// what the answer itself says goes before.
+    package mutating func settle(
+        _ hold: Hold, _ worst: WorstCase, value: Money, list: Money, tokens: Int, reported: ReportedCost?,
+        at now: Timestamp
+    ) -> Charge {
+        var charge = Charge(list: list)
+        let ownKey = reported?.usedOwnKey ?? (billing != .platform)
+        if hold.isProvisioned {
+            charge = Charge()
+        } else if billing == .provider {
+            charge.provider = value
+        } else if ownKey, billing == .routerBYOK {
+            charge.provider = reported?.upstream ?? value
+            charge.platform = reported?.platform ?? feeOn(list, beside: PeriodUse.Amount())
+        } else {
+            // The platform's own capacity, also where its answer says that our key was not used.
+            charge.platform = reported?.platform ?? value
+        }
+        if let credit, now < credit.expires ?? .distantFuture, creditLeft > .zero, charge.provider > .zero {
+            charge.credit = min(creditLeft, charge.provider)
+            charge.provider -= charge.credit
+            creditLeft -= charge.credit
+        }
+        free(
+            hold, worst, used: PeriodUse.Amount(money: charge.value, requests: 1, tokens: tokens), list: charge.list,
+            requests: 1)
+        return charge
+    }
+
+    /// The answer was lost: it counts as spent at its worst.
+    package mutating func assume(_ hold: Hold, _ worst: WorstCase) {
+        free(hold, worst, used: hold.amount, list: worst.charge.list, requests: 1)
+    }
+
+    private mutating func free(
+        _ hold: Hold, _ worst: WorstCase, used: PeriodUse.Amount, list: Money, requests: Int
+    ) {
+        listReserved -= worst.charge.list
+        quotaUse.settle(hold.amount, used: used, number: hold.quotaNumber)
+        feeUse.settle(
+            PeriodUse.Amount(money: worst.charge.list, requests: 1),
+            used: PeriodUse.Amount(money: list, requests: requests), number: hold.feeNumber)
+        if requests == 0, hold.isProvisioned { provisioned?.giveBack(hold.tokens) }
+    }
+
+    private static func amount(_ worst: WorstCase) -> PeriodUse.Amount {
+        PeriodUse.Amount(money: worst.charge.value, requests: 1, tokens: worst.tokens)
+    }
+
+    // MARK: Calendar and restarts
+
+    package mutating func turn(_ calendar: PeriodEnds) {
+        quotaUse.turn(calendar)
+        feeUse.turn(calendar)
+    }
+
+    /// What the ledger has of this key: in the quota's period, in the fee's period, and of its credit for all time.
+    package mutating func recall(quota: PeriodUse.Amount, fee: PeriodUse.Amount, creditUsed: Money) {
+        quotaUse.recall(quota)
+        feeUse.recall(fee)
+        creditLeft = max(.zero, creditLeft - creditUsed)
+    }
+
+    /// A request that an earlier run sent lately: it may have taken provisioned throughput.
+    package mutating func recallThroughput(_ tokens: Int, at moment: Timestamp) {
+        provisioned?.recall(tokens, at: moment)
+    }
+}
+
+/// Paid-for throughput: so many tokens in any minute cost nothing more.
+struct ProvisionedThroughput: Sendable {
+    private let limit: Int
+    private var taken: [(at: Timestamp, tokens: Int)] = []
+    private var first = 0
+    private var sum = 0
+
+    init(tokensPerMinute: Int) { limit = tokensPerMinute }
+
+    mutating func hasRoom(_ tokens: Int, at now: Timestamp) -> Bool {
+        while first < taken.count, taken[first].at + .minutes(1) <= now {
+            sum -= taken[first].tokens
+            first += 1
+        }
+        if first > 1_024 {
+            taken.removeFirst(first)
+            first = 0
+        }
+        return sum + tokens <= limit
+    }
+
+    /// Takes the room if there is enough.
+    mutating func take(_ tokens: Int, at now: Timestamp) -> Bool {
+        guard hasRoom(tokens, at: now) else { return false }
+        taken.append((now, tokens))
+        sum += tokens
+        return true
+    }
+
+    /// Taken by an earlier run; call in order.
+    mutating func recall(_ tokens: Int, at moment: Timestamp) {
+        taken.append((moment, tokens))
+        sum += tokens
+    }
+
+    /// What was taken last and not used.
+    mutating func giveBack(_ tokens: Int) {
+        guard let index = taken.lastIndex(where: { $0.tokens == tokens }), index >= first else { return }
+        sum -= tokens
+        taken[index].tokens = 0
+    }
+}

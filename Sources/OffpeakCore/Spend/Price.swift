@@ -1,0 +1,149 @@
+/// How a job travels on a key.
+package enum Lane: String, CaseIterable, Sendable {
+    /// A normal request.
+    case sync
+    /// A cheaper, slower tier of the ordinary API.
+    case flex
+    /// The provider's own asynchronous batch API.
+    case batch
+}
+
+/// A price per token: whole nano-dollars per million tokens, so 1.25 US dollars per million is 1,250,000,000. Fine enough for
+/// every price on today's lists (the smallest is 0.0025 dollars per million).
+package typealias TokenRate = Int64
+
+/// Prices for the kinds of tokens that a request has.
+package struct TokenRates: Hashable, Sendable {
+    package var input: TokenRate
+    /// Input read from the provider's cache; nil: as other input.
+    package var cachedInput: TokenRate?
+    /// Input written to the provider's cache; nil: as other input.
+    package var cacheWrite: TokenRate?
+    package var output: TokenRate
+    /// Reasoning, which is part of the output; nil: as other output.
+    package var reasoning: TokenRate?
+
+    package init(
+        input: TokenRate, cachedInput: TokenRate? = nil, cacheWrite: TokenRate? = nil, output: TokenRate,
+        reasoning: TokenRate? = nil
+    ) {
+        self.input = input
+        self.cachedInput = cachedInput
+        self.cacheWrite = cacheWrite
+        self.output = output
+        self.reasoning = reasoning
+    }
+
+    package static let free = TokenRates(input: 0, output: 0)
+
+    /// What a usage costs: summed exactly and rounded up once, to the whole nano-dollar.
+    package func cost(of usage: Usage) -> Money {
+        let plainInput = max(0, usage.inputTokens - usage.cachedTokens - usage.cacheWriteTokens)
+        let plainOutput = max(0, usage.outputTokens - usage.reasoningTokens)
+        var exact = Int128(plainInput) * Int128(input)
+        exact += Int128(usage.cachedTokens) * Int128(cachedInput ?? input)
+        exact += Int128(usage.cacheWriteTokens) * Int128(cacheWrite ?? input)
+        exact += Int128(plainOutput) * Int128(output)
+        exact += Int128(min(usage.reasoningTokens, usage.outputTokens)) * Int128(reasoning ?? output)
+        return Money(nanodollars: Int64(clamping: Money.roundedUp(exact, 1_000_000)))
+    }
+
+    /// The most that so many tokens can cost, whatever kinds they turn out to be.
+    package func worstCost(inputTokens: Int, outputTokens: Int) -> Money {
+        let dearestInput = max(input, cachedInput ?? 0, cacheWrite ?? 0)
+        let dearestOutput = max(output, reasoning ?? 0)
+        let exact = Int128(inputTokens) * Int128(dearestInput) + Int128(outputTokens) * Int128(dearestOutput)
+        return Money(nanodollars: Int64(clamping: Money.roundedUp(exact, 1_000_000)))
+    }
+
+    /// Every rate times so many millionths, rounded up.
+    package func scaled(millionths: Int) -> TokenRates {
+        func scale(_ rate: TokenRate) -> TokenRate {
+            TokenRate(Money.roundedUp(Int128(rate) * Int128(millionths), 1_000_000))
+        }
+        return TokenRates(
+            input: scale(input), cachedInput: cachedInput.map(scale), cacheWrite: cacheWrite.map(scale),
+            output: scale(output), reasoning: reasoning.map(scale))
+    }
+}
+
+/// What a model costs on a key.
+package struct ModelPrice: Hashable, Sendable {
+    /// Rates for a request whose input is longer than a number of tokens: then the whole request moves to them.
+    package struct LongContext: Hashable, Sendable {
+        package var above: Int
+        package var rates: TokenRates
+        /// Rates in other lanes than `sync`; a lane that is not here costs as `sync` at this length, which is never
+        /// less than it really costs.
+        package var lanes: [Lane: TokenRates]
+
+        package init(above: Int, rates: TokenRates, lanes: [Lane: TokenRates] = [:]) {
+            self.above = above
+            self.rates = rates
+            self.lanes = lanes
+        }
+
+        func rates(_ lane: Lane) -> TokenRates { lanes[lane] ?? rates }
+    }
+
+    package var rates: TokenRates
+    /// By ascending `above`.
+    package var longContext: [LongContext]
+    /// Rates in other lanes than `sync`; a lane that is not here costs as `sync`.
+    package var lanes: [Lane: TokenRates]
+    /// The most output tokens that the model gives, if known: the worst case of a request that sets no maximum.
+    package var maxOutputTokens: Int?
+    /// Where the price comes from, for people: `built in, 2026-11-24`, `prices.json: gpt-5-mini`, `keys.main.prices`.
+    package var source: String
+
+    package init(
+        rates: TokenRates, longContext: [LongContext] = [], lanes: [Lane: TokenRates] = [:],
+        maxOutputTokens: Int? = nil, source: String
+    ) {
+        self.rates = rates
+        self.longContext = longContext.sorted { $0.above < $1.above }
+        self.lanes = lanes
+        self.maxOutputTokens = maxOutputTokens
+        self.source = source
+    }
+
+    /// The rates for a request with so many input tokens.
+    package func rates(inputTokens: Int, lane: Lane) -> TokenRates {
+        longContext.last { inputTokens > $0.above }?.rates(lane) ?? lanes[lane] ?? rates
+    }
+
+    /// Whether nothing costs anything, in any lane or tier.
+    package var isFree: Bool {
+        func isZero(_ rates: TokenRates) -> Bool {
+            rates.worstCost(inputTokens: 1_000_000, outputTokens: 1_000_000) == .zero
+        }
+        return isZero(rates) && longContext.allSatisfy { isZero($0.rates) } && lanes.values.allSatisfy(isZero)
+    }
+
+    /// What a usage costs.
+    package func cost(of usage: Usage, lane: Lane) -> Money {
+        rates(inputTokens: usage.inputTokens, lane: lane).cost(of: usage)
+    }
+
+    /// The most that a request with at most so many tokens can cost: at the dearest tier that it may reach.
+    package func worstCost(inputTokens: Int, outputTokens: Int, lane: Lane) -> Money {
+        var worst = rates(inputTokens: 0, lane: lane).worstCost(inputTokens: inputTokens, outputTokens: outputTokens)
+        for tier in longContext where inputTokens > tier.above {
+            worst = max(worst, tier.rates(lane).worstCost(inputTokens: inputTokens, outputTokens: outputTokens))
+        }
+        return worst
+    }
+
+    /// Negotiated terms: every rate times so many millionths.
+    package func scaled(millionths: Int) -> ModelPrice {
+        var price = self
+        price.rates = rates.scaled(millionths: millionths)
+        price.lanes = lanes.mapValues { $0.scaled(millionths: millionths) }
+        price.longContext = longContext.map { tier in
+            LongContext(
+                above: tier.above, rates: tier.rates.scaled(millionths: millionths),
+                lanes: tier.lanes.mapValues { $0.scaled(millionths: millionths) })
+        }
+        return price
+    }
+}

@@ -1,0 +1,70 @@
+import OffpeakCore
+
+/// Classes that keep no prompts: when one of their jobs has ended, its prompt gives way to its hash.
+///
+/// Which classes these are is in the queue, so that whoever ends a job knows it, with or without the configuration.
+struct Erasure {
+    /// Jobs per transaction of a sweep.
+    static let slice = 1_000
+
+    private enum SQL {
+        static let clear: StaticString = "DELETE FROM retain"
+        static let add: StaticString = "INSERT INTO retain (class) VALUES (?)"
+        static let hasAny: StaticString = "SELECT EXISTS (SELECT 1 FROM retain)"
+        static let concerns: StaticString =
+            "SELECT 1 FROM flow JOIN retain ON retain.class = flow.class WHERE flow.id = ?"
+        static let body: StaticString = "SELECT body FROM payload WHERE job = ? AND erased = 0"
+        static let erase: StaticString = "UPDATE payload SET erased = 1, body = ?2 WHERE job = ?1"
+        static let ended: StaticString = """
+            SELECT job.id FROM job JOIN payload ON payload.job = job.id JOIN flow ON flow.id = job.flow
+                JOIN retain ON retain.class = flow.class
+            WHERE job.id > ? AND job.id <= ? AND job.state IN (2, 5, 6) AND payload.erased = 0 ORDER BY job.id LIMIT ?
+            """
+    }
+
+    private var flows: [FlowID: Bool] = [:]
+
+    /// A job of a flow has ended, for good.
+    mutating func ended(_ job: JobID, of flow: FlowID, in connection: Connection) throws(StoreError) {
+        if flows[flow] == nil { flows[flow] = try connection.first(SQL.concerns, flow) { _ in true } ?? false }
+        if flows[flow] == true { try Self.erase(job, connection) }
+    }
+
+    private static func erase(_ job: JobID, _ connection: Connection) throws(StoreError) {
+        guard let body = try connection.first(SQL.body, job, row: { row in row.bytes(0) }) else { return }
+        let statement = try connection.statement(SQL.erase)
+        statement.bind(1, job)
+        try statement.run(binding: 2, to: SHA256.hash(of: body))
+    }
+
+    /// Says which classes keep no prompts.
+    static func set(_ classes: [String], in connection: Connection) throws(StoreError) {
+        try connection.run(SQL.clear)
+        for name in classes { try connection.run(SQL.add, name) }
+    }
+
+    /// Erases the prompts of jobs that have ended otherwise than by an answer: cancelled, or all at once; or before their
+    /// class was told to keep none.
+    static func sweep(_ writer: Writer, batch: BatchID? = nil) throws(StoreError) {
+        guard try writer.connection.integer(SQL.hasAny) == 1 else { return }
+        var cursor = batch.map { JobRange($0).start } ?? 0
+        let end = batch.map { JobRange($0).end } ?? .max
+        while true {
+            var jobs: [JobID] = []
+            try writer.connection.query(SQL.ended, cursor, end, slice) { row in jobs.append(row.int64(0)) }
+            guard let last = jobs.last else { return }
+            cursor = last
+            try writer.transaction { () throws(StoreError) in
+                for job in jobs { try erase(job, writer.connection) }
+            }
+        }
+    }
+}
+
+extension SQLiteQueue {
+    /// Sets the classes whose prompts are not kept once their jobs have ended, and erases what ended before.
+    package func keepNoPrompts(of classes: [String]) throws(StoreError) {
+        try transaction { (connection) throws(StoreError) in try Erasure.set(classes, in: connection) }
+        try erasesPrompts(!classes.isEmpty)
+    }
+}

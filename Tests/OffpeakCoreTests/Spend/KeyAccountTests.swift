@@ -1,0 +1,261 @@
+import OffpeakCore
+import Testing
+
+/// The money side of one key: quota, credit, provisioned throughput, fee.
+@Suite struct `Accounts of keys` {
+    private static func account(_ edit: (inout KeyDescriptor) -> Void) -> KeyAccount {
+        var key = KeyDescriptor(name: "k", provider: "p")
+        edit(&key)
+        return KeyAccount(key)
+    }
+
+    /// One request from beginning to end; returns what it cost.
+    private static func pay(
+        _ account: inout KeyAccount, _ value: Int64, list: Int64? = nil, tokens: Int = 10,
+        reported: ReportedCost? = nil, at now: Timestamp = at(0)
+    ) -> Charge {
+        let worst = account.worst(value: nano(value), list: nano(list ?? value), tokens: tokens)
+        let hold = account.reserve(worst, forecastTokens: tokens, at: now)
+        return account.settle(
+            hold, worst, value: nano(value), list: nano(list ?? value), tokens: tokens, reported: reported, at: now)
+    }
+
+    // MARK: Quota
+
+    @Test(arguments: [
+        Quota(money: nano(35), per: .day), Quota(requests: 3, per: .day), Quota(tokens: 35, per: .day),
+        Quota(money: nano(1_000), requests: 3, tokens: 1_000, per: .day),
+    ])
+    func `a quota of dollars, requests or tokens stops before the one that would pass it`(_ quota: Quota) {
+        var account = Self.account { $0.quota = quota }
+        let worst = account.worst(value: nano(10), list: nano(10), tokens: 10)
+        var holds: [KeyAccount.Hold] = []
+        for _ in 0..<3 {
+            #expect(account.fit(worst) == .fits)
+            holds.append(account.reserve(worst, forecastTokens: 10, at: at(0)))
+        }
+        // What is in flight may turn out cheaper, except that a request remains one.
+        #expect(account.fit(worst) == .later)
+        for hold in holds {
+            _ = account.settle(hold, worst, value: nano(10), list: nano(10), tokens: 10, reported: nil, at: at(1))
+        }
+        #expect(account.fit(worst) == .used)
+    }
+
+    @Test func `what turned out cheaper is room again, and so is what was never charged`() {
+        var account = Self.account { $0.quota = Quota(money: nano(20), requests: 3, tokens: 20, per: .day) }
+        let worst = account.worst(value: nano(10), list: nano(10), tokens: 10)
+        let first = account.reserve(worst, forecastTokens: 10, at: at(0))
+        let second = account.reserve(worst, forecastTokens: 10, at: at(0))
+        #expect(account.fit(worst) == .later)
+        _ = account.settle(first, worst, value: nano(4), list: nano(4), tokens: 6, reported: nil, at: at(1))
+        #expect(account.fit(worst) == .later)
+        account.release(second, worst)
+        #expect(account.fit(worst) == .fits)
+        #expect(account.quotaUse.settled == PeriodUse.Amount(money: nano(4), requests: 1, tokens: 6))
+        #expect(account.quotaUse.reserved == PeriodUse.Amount())
+    }
+
+    @Test func `a lost answer stays spent at its worst`() {
+        var account = Self.account { $0.quota = Quota(tokens: 15, per: .day) }
+        let worst = account.worst(value: nano(10), list: nano(10), tokens: 10)
+        account.assume(account.reserve(worst, forecastTokens: 4, at: at(0)), worst)
+        #expect(account.quotaUse.settled == PeriodUse.Amount(money: nano(10), requests: 1, tokens: 10))
+        #expect(account.fit(worst) == .used)
+    }
+
+    @Test func `one request that is more than the whole quota never fits`() {
+        let account = Self.account { $0.quota = Quota(money: nano(9), per: .month) }
+        #expect(account.fit(account.worst(value: nano(10), list: nano(10), tokens: 1)) == .never)
+    }
+
+    // MARK: Credit
+
+    @Test func `credit is spent first, to its last nano-dollar and never beyond`() {
+        var account = Self.account { $0.credit = Credit(amount: nano(25)) }
+        let charges = (0..<4).map { _ in Self.pay(&account, 10) }
+        #expect(charges.map(\.credit) == [10, 10, 5, 0].map(nano))
+        #expect(charges.map(\.provider) == [0, 0, 5, 10].map(nano))
+        #expect(charges.allSatisfy { $0.value == nano(10) && $0.list == nano(10) })
+        #expect(account.creditLeft == .zero)
+    }
+
+    @Test func `credit is worth nothing from the moment of its expiry on`() {
+        var account = Self.account { $0.credit = Credit(amount: nano(100), expires: at(1_000)) }
+        #expect(account.marginal(value: nano(10), list: nano(10), tokens: 1, at: at(999)) == .zero)
+        #expect(Self.pay(&account, 10, at: at(999)).credit == nano(10))
+        #expect(account.marginal(value: nano(10), list: nano(10), tokens: 1, at: at(1_000)) == nano(10))
+        #expect(Self.pay(&account, 10, at: at(1_000)) == Charge(provider: nano(10), list: nano(10)))
+        #expect(account.creditLeft == nano(90))
+    }
+
+    @Test func `credit that what is in flight may use up makes nothing else cheap`() {
+        var account = Self.account { $0.credit = Credit(amount: nano(20)) }
+        let worst = account.worst(value: nano(20), list: nano(20), tokens: 1)
+        let hold = account.reserve(worst, forecastTokens: 1, at: at(0))
+        #expect(account.marginal(value: nano(3), list: nano(3), tokens: 1, at: at(0)) == nano(3))
+        _ = account.settle(hold, worst, value: nano(5), list: nano(5), tokens: 1, reported: nil, at: at(1))
+        #expect(account.marginal(value: nano(3), list: nano(3), tokens: 1, at: at(1)) == .zero)
+    }
+
+    // MARK: Provisioned throughput
+
+    @Test func `provisioned throughput costs nothing up to its rate in any minute, and the list price above`() {
+        var account = Self.account { $0.provisionedTPM = 100 }
+        #expect(account.marginal(value: nano(10), list: nano(10), tokens: 40, at: at(0)) == .zero)
+        #expect(Self.pay(&account, 10, tokens: 40) == Charge())
+        #expect(Self.pay(&account, 10, tokens: 40) == Charge())
+        #expect(account.marginal(value: nano(10), list: nano(10), tokens: 40, at: at(0)) == nano(10))
+        #expect(Self.pay(&account, 10, tokens: 40).provider == nano(10))
+        // A smaller one still finds room.
+        #expect(Self.pay(&account, 10, tokens: 20) == Charge())
+        #expect(Self.pay(&account, 10, tokens: 1, at: at(59_999)).provider == nano(10))
+        #expect(Self.pay(&account, 10, tokens: 100, at: at(60_000)) == Charge())
+    }
+
+    @Test func `provisioned room of a request that never left is room again`() {
+        var account = Self.account { $0.provisionedTPM = 50 }
+        let worst = account.worst(value: nano(9), list: nano(9), tokens: 50)
+        let hold = account.reserve(worst, forecastTokens: 50, at: at(0))
+        #expect(hold.isProvisioned)
+        account.release(hold, worst)
+        #expect(account.reserve(worst, forecastTokens: 50, at: at(1)).isProvisioned)
+    }
+
+    // MARK: Fee
+
+    private static func router(_ allowance: PlatformFee.Allowance?) -> KeyAccount {
+        account {
+            $0.billing = .routerBYOK
+            $0.fee = PlatformFee(shareMillionths: 50_000, allowance: allowance)
+        }
+    }
+
+    @Test func `a router's fee is a share of the list price above an allowance in dollars`() {
+        var account = Self.router(.money(nano(250)))
+        // Negotiated at 80 on the provider's bill; the fee goes by the list price of 100.
+        let charges = (0..<4).map { _ in Self.pay(&account, 80, list: 100) }
+        #expect(charges.map(\.platform) == [0, 0, 3, 5].map(nano))  // 2.5 is rounded up
+        #expect(charges.allSatisfy { $0.provider == nano(80) && $0.list == nano(100) })
+        #expect(account.allowanceLeft == .money(.zero))
+    }
+
+    @Test func `an allowance in requests is free to the last of them, one after another or all at once`() {
+        var account = Self.router(.requests(2))
+        #expect((0..<4).map { _ in Self.pay(&account, 100).platform } == [0, 0, 5, 5].map(nano))
+        #expect(account.allowanceLeft == .requests(0))
+        var busy = Self.router(.requests(2))
+        let worst = busy.worst(value: nano(100), list: nano(100), tokens: 1)
+        let holds = (0..<4).map { _ in busy.reserve(worst, forecastTokens: 1, at: at(0)) }
+        let fees = holds.map {
+            busy.settle($0, worst, value: nano(100), list: nano(100), tokens: 1, reported: nil, at: at(1)).platform
+        }
+        #expect(fees == [0, 0, 5, 5].map(nano))
+    }
+
+    @Test func `the price of a route counts the allowance that is in flight as gone`() {
+        var account = Self.router(.requests(1))
+        #expect(account.marginal(value: nano(100), list: nano(100), tokens: 1, at: at(0)) == nano(100))
+        _ = account.reserve(account.worst(value: nano(100), list: nano(100), tokens: 1), forecastTokens: 1, at: at(0))
+        #expect(account.marginal(value: nano(100), list: nano(100), tokens: 1, at: at(0)) == nano(105))
+        var money = Self.router(.money(nano(150)))
+        _ = money.reserve(money.worst(value: nano(100), list: nano(100), tokens: 1), forecastTokens: 1, at: at(0))
+        #expect(money.marginal(value: nano(100), list: nano(100), tokens: 1, at: at(0)) == nano(103))
+    }
+
+    @Test func `an allowance begins anew with its period`() {
+        var account = Self.router(.money(nano(100)))
+        account.turn(calendar(0).ends)
+        #expect(Self.pay(&account, 100).platform == .zero)
+        account.turn(calendar(27).ends)
+        #expect(Self.pay(&account, 100).platform == nano(5))
+        account.turn(calendar(28).ends)
+        #expect(Self.pay(&account, 100).platform == .zero)
+    }
+
+    // MARK: What answers say
+
+    @Test func `what an answer says that it cost goes before our reckoning`() {
+        var router = Self.router(nil)
+        #expect(
+            Self.pay(&router, 100, reported: ReportedCost(platform: nano(7), upstream: nano(90), usedOwnKey: true))
+                == Charge(provider: nano(90), platform: nano(7), list: nano(100)))
+        // No word of the provider's part: by our reckoning.
+        #expect(Self.pay(&router, 100, reported: ReportedCost(platform: nano(7))).provider == nano(100))
+        // The platform served it with its own capacity: nothing is on the provider's bill.
+        #expect(
+            Self.pay(&router, 100, reported: ReportedCost(platform: nano(111), usedOwnKey: false))
+                == Charge(platform: nano(111), list: nano(100)))
+        var platform = Self.account { $0.billing = .platform }
+        #expect(Self.pay(&platform, 100) == Charge(platform: nano(100), list: nano(100)))
+        #expect(
+            Self.pay(&platform, 100, reported: ReportedCost(platform: nano(96)))
+                == Charge(platform: nano(96), list: nano(100)))
+        var own = Self.account { _ in }
+        #expect(
+            Self.pay(&own, 100, reported: ReportedCost(platform: nano(96)))
+                == Charge(provider: nano(100), list: nano(100)))
+    }
+
+    // MARK: Everything at once
+
+    @Test(arguments: [1, 2, 3, 4, 5, 6] as [UInt64])
+    func `random requests never pass the quota, and every bill adds up`(_ seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        let comment = rerun("Accounts of keys", seed: seed)
+        for round in 0..<300 {
+            let quota = Quota(
+                money: nano(.random(in: 0...900, using: &generator)), requests: .random(in: 1...20, using: &generator),
+                tokens: .random(in: 0...900, using: &generator), per: .day)
+            let credit = nano(.random(in: 0...300, using: &generator))
+            var account = Self.account {
+                $0.quota = quota
+                $0.billing = Billing.allCases.randomElement(using: &generator)!
+                if $0.billing != .platform { $0.credit = Credit(amount: credit) }
+                $0.fee = PlatformFee(shareMillionths: 50_000, allowance: .requests(3))
+            }
+            var open: [(hold: KeyAccount.Hold, worst: WorstCase)] = []
+            var total = Charge()
+            var used = PeriodUse.Amount()
+            for _ in 0..<60 {
+                if Bool.random(using: &generator) {
+                    let (value, tokens) = (
+                        nano(.random(in: 0...99, using: &generator)), Int.random(in: 0...99, using: &generator)
+                    )
+                    let worst = account.worst(value: value, list: value, tokens: tokens)
+                    let all = open.reduce(used) {
+                        $0
+                            + PeriodUse.Amount(
+                                money: $1.worst.charge.value, requests: 1, tokens: $1.worst.tokens)
+                    }
+                    let fits =
+                        all.money + worst.charge.value <= quota.money! && all.requests < quota.requests!
+                        && all.tokens + tokens <= quota.tokens!
+                    #expect((account.fit(worst) == .fits) == fits, "round \(round), \(comment)")
+                    if fits { open.append((account.reserve(worst, forecastTokens: tokens, at: at(0)), worst)) }
+                } else if !open.isEmpty {
+                    let (hold, worst) = open.remove(at: .random(in: 0..<open.count, using: &generator))
+                    switch Int.random(in: 0..<4, using: &generator) {
+                    case 0: account.release(hold, worst)
+                    case 1:
+                        account.assume(hold, worst)
+                        total = total + worst.charge
+                        used =
+                            used
+                            + PeriodUse.Amount(money: worst.charge.value, requests: 1, tokens: worst.tokens)
+                    default:
+                        let value = nano(.random(in: 0...worst.charge.list.nanodollars, using: &generator))
+                        let tokens = Int.random(in: 0...worst.tokens, using: &generator)
+                        let charge = account.settle(
+                            hold, worst, value: value, list: value, tokens: tokens, reported: nil, at: at(0))
+                        #expect(charge.value <= worst.charge.value, "round \(round), \(comment)")
+                        total = total + charge
+                        used = used + PeriodUse.Amount(money: charge.value, requests: 1, tokens: tokens)
+                    }
+                }
+                #expect(account.quotaUse.settled == used, "round \(round), \(comment)")
+                #expect(total.credit <= credit && account.creditLeft >= .zero, "round \(round), \(comment)")
+            }
+        }
+    }
+}
