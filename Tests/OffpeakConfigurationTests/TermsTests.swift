@@ -259,11 +259,19 @@ import Testing
         // A key that serves any model is judged by the class's chains.
         let any = #""k": { provider: "groq", secret: { env: "B" } }"#
         _ = try good(read(keys: any, classes: #""c": { posture: "cost", \#(budget) }"#))
+        // Another key has the price of what lines name, and what they only fall back on is passed over: told, and no error.
         let chain = #"models: { "gpt-5-mini": ["gpt-5-mini", "newer"] }"#
+        let told = try good(read(keys: any, classes: #""c": { posture: "cost", \#(chain), \#(budget) }"#))
         #expect(
-            problems(read(keys: any, classes: #""c": { posture: "cost", \#(chain), \#(budget) }"#)).first
-                == "classes.c.budget: cannot be kept: the price of \"gpt-5-mini\", \"newer\" on key \"k\" is unknown (state it in keys.k.prices, or exclude the key)"
-        )
+            told.notices.map { "\($0.path): \($0.message)" } == [
+                "classes.c.budget: keeps key \"k\" from serving \"gpt-5-mini\", \"newer\", whose price there is unknown"
+            ])
+        // What lines name and no key has a price for could not be served at all.
+        let lost = #"models: { "newer": ["newer", "gpt-5-mini"] }"#
+        #expect(
+            problems(read(keys: any, classes: #""c": { posture: "cost", \#(lost), \#(budget) }"#)) == [
+                "classes.c.budget: cannot be kept: the price of \"gpt-5-mini\", \"newer\" on key \"k\" is unknown (state it in keys.k.prices, or exclude the key)"
+            ])
         let priced = #""k": { provider: "groq", secret: { env: "B" }, models: ["new-model"], prices: "free" }"#
         let known = try good(read(keys: priced, classes: #""c": { posture: "cost", \#(budget) }"#))
         #expect(known.notices.isEmpty)

@@ -33,11 +33,12 @@ extension CrossReferences {
                 hint: "state it in the key's `prices`, or \"free\" for your own server"))
     }
 
-    /// A class with a budget sends nothing whose price is unknown: a key is passed over for such a model, and a model that no
-    /// key has a price for could not be served at all.
+    /// A class with a budget sends nothing whose price is unknown: a key is passed over for such a model, and so is a model
+    /// that others only fall back on. One that lines name and no key has a price for could not be served at all.
     func budget(of read: ReadClass) {
         guard read.policy.budget != nil, !read.isUncertain else { return }
         let chains = Set(read.policy.models.values.joined()).sorted()
+        func isFallback(_ model: String) -> Bool { chains.contains(model) && read.policy.models[model] == nil }
         let keys = configuration.keys(for: read.policy).filter(\.enabled)
         func isPriced(_ model: String, _ key: KeyDescriptor) -> Bool? {
             key.models.providerModel(for: model).map { configuration.priceBook.price(of: key, model: $0) != nil }
@@ -48,7 +49,7 @@ extension CrossReferences {
             let unknown = models.filter { isPriced($0, key) == false }
             guard !unknown.isEmpty else { continue }
             let shown = unknown.map { Spelling.shown($0) }.joined(separator: ", ")
-            if unknown.allSatisfy({ model in keys.contains { isPriced(model, $0) == true } }) {
+            if unknown.allSatisfy({ model in isFallback(model) || keys.contains { isPriced(model, $0) == true } }) {
                 read.fields.notice(
                     "budget", "keeps key \"\(key.name)\" from serving \(shown), whose price there is unknown",
                     hint: "state it in keys.\(key.name).prices")
