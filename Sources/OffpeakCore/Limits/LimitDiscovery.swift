@@ -109,8 +109,8 @@ package struct LimitDiscovery: Sendable {
 
     // MARK: What comes back
 
-    /// A request was refused; its entry in the log counts nothing any more. Returns how long to send nothing at all if the
-    /// server did not say, or nil when that needs no reaction.
+    /// A request was refused; its entry in the log counts nothing any more. Returns when the next single
+    /// request may try, if the server did not say; nil when what is known now tells that, too.
     mutating func refused(sequence: Int, nextSequence: Int, log: SendLog, at now: Timestamp) -> Timestamp? {
         cleanSince = nil
         guard sequence >= reactedThrough else {
@@ -124,14 +124,18 @@ package struct LimitDiscovery: Sendable {
             refused: sequence, through: nextSequence, window: window, pace: pace, sureLimit: sureLimit, growth: growth,
             isConfirmed: isConfirmed)
         refusedInARow += 1
-        growth = isConfirmed ? max(growth / 2, Self.leastGrowth) : growth
+        if isConfirmed { growth = max(growth / 2, Self.leastGrowth) }
         wasFull = false
-        if pace != nil, refusedInARow <= Self.patience { return slowDown(at: now) }
+        if let known = pace, refusedInARow <= Self.patience {
+            slow(known, at: now)
+            return nil
+        }
         if var known = window, blockedSince == nil {
             let counted = known.used
             if !isConfirmed { (isConfirmed, growth) = (true, Self.carefulGrowth) }
             if counted * 10 < min(known.limit, sureLimit) * 9, let emptied, emptied.accepted > 0 {
-                return spread(emptied.accepted + 1, over: now - emptied.at, at: now)
+                spread(emptied.accepted + 1, over: now - emptied.at, at: now)
+                return nil
             }
             if refusedInARow <= Self.patience, counted > 0 {
                 known.limit = min(known.limit, counted)
@@ -145,18 +149,18 @@ package struct LimitDiscovery: Sendable {
     }
 
     /// The server gives room back evenly.
-    private mutating func spread(_ requests: Int, over length: Interval, at now: Timestamp) -> Timestamp? {
+    private mutating func spread(_ requests: Int, over length: Interval, at now: Timestamp) {
         window = nil
         blockedSince = nil
         growth = Self.leastGrowth
         var pace = Pace(requests: requests, per: max(length, .milliseconds(1)))
         pace.rest(until: now + pace.step)
         self.pace = pace
-        return nil
     }
 
-    private mutating func slowDown(at now: Timestamp) -> Timestamp? {
-        guard var pace else { return nil }
+    /// The rate is somewhat lower than thought.
+    private mutating func slow(_ known: Pace, at now: Timestamp) {
+        var pace = known
         if let emptied, emptied.accepted >= 4, now > emptied.at {
             pace.slow(to: emptied.accepted + 1, per: now - emptied.at, floor: 500)
             if emptied.accepted >= Self.exactEnough { self.emptied = (now, 0) }
@@ -166,7 +170,6 @@ package struct LimitDiscovery: Sendable {
         }
         pace.rest(until: now + pace.step * (1 << Int64(refusedInARow - 1)))
         self.pace = pace
-        return nil
     }
 
     private mutating func block(_ log: SendLog, at now: Timestamp) -> Timestamp {
