@@ -229,11 +229,6 @@ package struct Scheduler: Sendable {
     /// Whether the scheduler works on this job now.
     package func isInFlight(_ job: JobID) -> Bool { flights[job] != nil }
 
-    /// Keys with what they do now, for the progress display.
-    package var keyLoads: [(key: String, inFlight: Int, allowed: Int)] {
-        keys.map { ($0.name, $0.limiter.inFlight, $0.limiter.concurrency.allowed) }
-    }
-
     /// Why a flow is held back now, if it is.
     package func hold(on flow: FlowID) -> Hold? { flows[flow]?.hold }
 
