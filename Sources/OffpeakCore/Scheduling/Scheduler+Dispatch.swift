@@ -206,7 +206,8 @@ extension Scheduler {
             AttemptStart(
                 job: ticket.id, flow: ticket.flow, lease: ticket.lease + 1, key: keys[key].name, model: route.model,
                 started: now, reservedTokens: tokens, passedOver: route.passedOver, bill: spend.route.bill,
-                lane: spend.route.lane, worst: spend.worst.charge, worstTokens: spend.worst.tokens, day: day))
+                lane: spend.route.lane, worst: spend.worst.charge, worstTokens: spend.worst.tokens, day: day,
+                isSpill: route.isSpill))
         effects.countDay(keys[key].name, requests: 1, tokens: tokens)
         classes[classIndex].served += max(1, share(of: key, tokens: tokens) / max(1, classes[classIndex].policy.weight))
     }

@@ -8,6 +8,8 @@ struct ChosenRoute: Sendable {
     let tokens: Int
     /// JSON text of the keys before it, and why not they.
     let passedOver: String
+    /// Only because a cheaper key, or an own one, has not room enough.
+    var isSpill = false
 }
 
 extension Scheduler {
@@ -77,10 +79,14 @@ extension Scheduler {
         }
         let obstacles = offers.compactMap { offer in offer.obstacle.map { (key: offer.key, obstacle: $0) } }
         if let best, offers.contains(where: { $0.key == best.key && $0.obstacle == nil }) {
+            let isSpill =
+                best.isShared
+                || (policy.objective == .cost
+                    && offers.contains { $0.obstacle?.isPace == true && $0.goesBefore(best, by: .cost) })
             return .key(
                 ChosenRoute(
                     key: best.key, model: best.model, modelIndex: modelIndex, tokens: best.tokens,
-                    passedOver: json(passedOver + obstacles)))
+                    passedOver: json(passedOver + obstacles), isSpill: isSpill))
         }
         passedOver += obstacles
         return .none(summary(obstacles, model: model, policy: policy))
@@ -210,7 +216,7 @@ extension Scheduler {
 
     /// The keys that were passed over, as `explain` shows them.
     private func json(_ obstacles: [(key: Int, obstacle: KeyObstacle)]) -> String {
-        guard !obstacles.isEmpty else { return "" }
+        guard explainsRoutes, !obstacles.isEmpty else { return "" }
         var text = "["
         for (key, obstacle) in obstacles {
             if text.utf8.count > 1 { text += "," }

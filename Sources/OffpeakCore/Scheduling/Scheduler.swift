@@ -21,6 +21,8 @@ package struct Scheduler: Sendable {
     /// Fair queueing: how far classes of a priority have been served, by the one that was served last.
     var level: [Int: Int] = [:]
     var generator: SeededGenerator
+    /// Whether `AttemptStart.passedOver` is written; a forecast reads it nowhere.
+    package var explainsRoutes = true
 
     /// Ready jobs of a flow that are read at once.
     package static let pageSize = FlowState.page
