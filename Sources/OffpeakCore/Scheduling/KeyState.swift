@@ -34,8 +34,8 @@ struct KeyState: Sendable {
     var account: KeyAccount
     /// Prices that were looked up, by the provider's name of the model.
     var prices: [String: Price] = [:]
-    /// While one pass of dispatching lasts: why it takes no more.
-    var fullInPass: KeyObstacle?
+    /// While one pass of dispatching lasts: why it takes no more requests with so many tokens, or more of them.
+    var fullInPass: (obstacle: KeyObstacle, tokens: Int)?
 
     init(descriptor: KeyDescriptor, pool: Int?, limiter: AccountLimiter) {
         self.descriptor = descriptor

@@ -1,58 +1,229 @@
+/// The plan that is in force, and what it was made from.
+struct PlanInForce: Sendable {
+    /// Nil when no flow has a deadline to keep.
+    var plan: SpillPlan?
+    var made = Timestamp.distantPast
+    /// When it must be made anew if anybody asks.
+    var until = Timestamp.distantPast
+    /// When it must be asked again.
+    var wake = Timestamp.distantFuture
+    /// Something has changed since.
+    var isStale = true
+    /// The keys' and classes' states at the time.
+    var states: [Int] = []
+    /// The highest priority of what is planned.
+    var priority = 0
+    /// What flows that must keep to a pace sent lately.
+    var recent: [FlowID: [Int: RecentSends]] = [:]
+    /// While one pass lasts: something waits by the plan.
+    var isWaitedFor = false
+}
+
 extension Scheduler {
-    /// Why a job should wait for a cheaper key than the best that has room: because there is one that only its pace holds
-    /// back, and it will get through the work before the deadline. Nil when the job may go now.
-    mutating func savings(
-        over best: RouteOffer, among offers: [RouteOffer], of state: FlowState, at now: Timestamp
-    ) -> KeyObstacle? {
+    /// A plan is made anew after this time at the latest; sooner when something has changed, or a deadline is near.
+    private static let planLasts = Interval.seconds(10)
+    /// But not more often than this.
+    private static let planStands = Interval.seconds(1)
+
+    /// The offer to take for a job of a class that saves, or that spills to shared capacity; nil when it should wait, though
+    /// a key has room: for cheaper ones that will get through the work in time, or since other work needs that key.
+    ///
+    /// Offers that are held back get an obstacle that says so.
+    mutating func thriftiest(
+        of offers: inout [RouteOffer], for state: FlowState, hasHistory: Bool, at now: Timestamp
+    ) -> RouteOffer? {
+        let policy = classes[state.classIndex].policy
+        guard let best = Self.best(of: offers, by: policy.objective) else { return nil }
+        // A class by another objective takes its own keys as it likes.
+        guard policy.objective == .cost || best.isShared, policy.shared == .spill || !best.isShared else { return best }
+        refreshPlan(with: state, at: now)
+        if let portion = planInForce.plan?.portions[state.flow.id] {
+            return planned(portion, of: &offers, for: state, hasHistory: hasHistory, at: now)
+        }
+        return unplanned(best, of: &offers, for: state, hasHistory: hasHistory, at: now)
+    }
+
+    static func best(of offers: [RouteOffer], by objective: Objective) -> RouteOffer? {
+        offers.filter { $0.obstacle == nil }.min { $0.goesBefore($1, by: objective) }
+    }
+
+    /// The cheapest of the keys that the plan has for the flow.
+    private mutating func planned(
+        _ portion: SpillPlan.Portion, of offers: inout [RouteOffer], for state: FlowState, hasHistory: Bool,
+        at now: Timestamp
+    ) -> RouteOffer? {
+        let open = offers.filter { $0.obstacle == nil }
+        var paced: Timestamp?
+        let mine = open.filter { offer in
+            guard portion.now[offer.key] > 0 else { return false }
+            var until = paceEnds(state.flow.id, portion, on: offer.key, at: now)
+            if until == nil, portion.now[offer.key] <= portion.provisioned[offer.key] {
+                until = keys[offer.key].account.provisionedRoom(offer.tokens, at: now)
+            }
+            if let until { paced = min(paced ?? until, until) }
+            return until == nil
+        }
+        if let mine = Self.best(of: mine, by: .cost) {
+            for i in offers.indices where offers[i].obstacle == nil && offers[i].goesBefore(mine, by: .cost) {
+                offers[i].obstacle = leftToOthers(offers[i].key)
+            }
+            return mine
+        }
+        let awaited = offers.filter { offer in
+            guard portion.uses(offer.key) else { return false }
+            guard let obstacle = offer.obstacle else { return true }
+            return obstacle.isPace || (!hasHistory && !obstacle.needsPerson && obstacle.until != nil)
+        }
+        if portion.isSpent { planInForce.isStale = true }
+        if awaited.isEmpty || (portion.isShort && !portion.now.contains { $0 > 0 }), portion.isShort || hasHistory {
+            // It is late as it is, or its own failures keep it from its keys: it takes what nobody needs.
+            let free = open.filter { planInForce.plan!.hasSpare($0.key, tokens: $0.tokens) || hasHistory }
+            if let best = Self.best(of: free, by: .cost) { return best }
+        }
+        if let first = awaited.first {
+            let until = (awaited.compactMap { $0.obstacle?.until } + [paced].compactMap { $0 }).min()
+            hold(
+                back: &offers,
+                KeyObstacle(
+                    reason: "key \(keys[first.key].name) is cheaper and has room in time", until: until,
+                    isWithheld: true))
+        } else {
+            for i in offers.indices where offers[i].obstacle == nil { offers[i].obstacle = leftToOthers(offers[i].key) }
+        }
+        planInForce.isWaitedFor = true
+        return nil
+    }
+
+    /// Work without a deadline, or that is late already, takes what the plan leaves; the former waits for cheap keys.
+    private mutating func unplanned(
+        _ best: RouteOffer, of offers: inout [RouteOffer], for state: FlowState, hasHistory: Bool, at now: Timestamp
+    ) -> RouteOffer? {
+        var best = best
+        if let plan = planInForce.plan, priority(of: state) <= planInForce.priority, !hasHistory {
+            for i in offers.indices where offers[i].obstacle == nil {
+                guard !plan.hasSpare(offers[i].key, tokens: offers[i].tokens) else { continue }
+                offers[i].obstacle = leftToOthers(offers[i].key)
+            }
+            guard let left = Self.best(of: offers, by: .cost) else {
+                planInForce.isWaitedFor = true
+                return nil
+            }
+            best = left
+        }
+        if let deadline = state.flow.deadline, deadline <= now { return best }
         // Without a deadline nothing has to spill: own keys are waited for also when they are used up for a while.
-        let isPatient = best.isShared && state.flow.deadline == nil
         let cheaper = offers.filter { offer in
             guard let obstacle = offer.obstacle, offer.goesBefore(best, by: .cost) else { return false }
-            return obstacle.isPace || (isPatient && obstacle.isExhausted && !offer.isShared)
+            return obstacle.isPace || (best.isShared && obstacle.isExhausted && !offer.isShared)
         }
-        guard !cheaper.isEmpty else { return nil }
-        if let deadline = state.flow.deadline {
-            let capacity = cheaper.reduce(0) { sum, offer in
-                sum + self.capacity(of: offer, until: deadline, of: state, at: now)
-            }
-            if work(due: deadline, with: state) > capacity { return nil }
-        }
-        return KeyObstacle(
-            reason: "key \(keys[cheaper[0].key].name) is cheaper and has room in time",
-            until: cheaper.compactMap { $0.obstacle?.until }.min(), isWithheld: true)
+        guard let first = cheaper.first else { return best }
+        hold(
+            back: &offers,
+            KeyObstacle(
+                reason: "key \(keys[first.key].name) is cheaper and has room in time",
+                until: cheaper.compactMap { $0.obstacle?.until }.min(), isWithheld: true))
+        return nil
     }
 
-    /// Jobs of the flow's class that are due by its deadline and have not been sent.
-    private func work(due deadline: Timestamp, with state: FlowState) -> Int {
-        classes[state.classIndex].flows.reduce(state.unsent) { sum, id in
-            guard id != state.flow.id, let other = flows[id], (other.flow.deadline ?? .distantFuture) <= deadline else {
-                return sum
-            }
-            return sum + other.unsent
-        }
+    private func hold(back offers: inout [RouteOffer], _ obstacle: KeyObstacle) {
+        for i in offers.indices where offers[i].obstacle == nil { offers[i].obstacle = obstacle }
     }
 
-    /// How many of a flow's jobs a key can still take so that they are answered by a moment.
-    private func capacity(
-        of offer: RouteOffer, until deadline: Timestamp, of state: FlowState, at now: Timestamp
-    ) -> Int {
-        let key = keys[offer.key]
-        let latency = Interval.milliseconds(Int64(key.latency / 1_000))
-        var end = deadline - latency
-        if let ends = key.descriptor.validUntil { end = min(end, ends) }
-        let time = Int((end - now).milliseconds)
-        guard time > 0 else { return 0 }
-        let pool = key.pool.map { pools[$0] }
-        var jobs = key.limiter.capacity(in: time, tokens: offer.tokens, latency: latency)
-        if let pool { jobs = min(jobs, pool.capacity(in: time, tokens: offer.tokens, latency: latency)) }
-        // A key without limits takes any number; such numbers are added up.
-        jobs = min(jobs, 1 << 40)
-        // A window that was filled in a burst opens in a burst, a minute later: nothing goes before that, and only whole
-        // windows after it.
-        guard let opens = offer.obstacle?.until, opens > now else { return jobs }
-        guard opens < end else { return 0 }
-        var each = key.limiter.capacity(in: 60_000, tokens: offer.tokens, latency: latency)
-        if let pool { each = min(each, pool.capacity(in: 60_000, tokens: offer.tokens, latency: latency)) }
-        return min(jobs, min(each, 1 << 32) * (1 + min(1 << 24, Int((end - opens).milliseconds / 60_000))))
+    private func leftToOthers(_ key: Int) -> KeyObstacle {
+        KeyObstacle(reason: "key \(keys[key].name) is left to work with a sooner deadline", isWithheld: true)
+    }
+
+    // MARK: Pace
+
+    /// When a flow that has had its part of a key's minute may send again; nil: now.
+    private mutating func paceEnds(
+        _ flow: FlowID, _ portion: SpillPlan.Portion, on key: Int, at now: Timestamp
+    ) -> Timestamp? {
+        guard let pace = portion.pace[key] else { return nil }
+        return planInForce.recent[flow, default: [:]][key, default: RecentSends()].full(pace, at: now)
+    }
+
+    /// A job of a flow is sent.
+    mutating func notePlanned(_ flow: FlowID, key: Int, tokens: Int, isProvisioned: Bool, at now: Timestamp) {
+        guard planInForce.plan != nil else { return }
+        planInForce.plan!.sent(flow, key: key, tokens: tokens, isProvisioned: isProvisioned)
+        guard planInForce.plan!.portions[flow] != nil, keys[key].limiter.limits.tpm != nil || keys[key].pool != nil
+        else {
+            return
+        }
+        planInForce.recent[flow, default: [:]][key, default: RecentSends()].append(now)
+    }
+
+    // MARK: Renewal
+
+    /// When what waits by the plan must be looked at again: what has plenty of time now has less of it later.
+    func planWake(at now: Timestamp) -> Timestamp? {
+        guard planInForce.isWaitedFor else { return nil }
+        let moment = planInForce.isStale ? planInForce.made + Self.planStands : planInForce.wake
+        return max(moment, now + .milliseconds(10))
+    }
+
+    private mutating func refreshPlan(with state: FlowState, at now: Timestamp) {
+        let age = now - planInForce.made
+        guard age >= Self.planStands || age < .zero else { return }
+        guard planInForce.isStale || now >= planInForce.until || age < .zero else { return }
+        // The flow in hand is taken out of `flows` while it is served.
+        let known = flows.updateValue(state, forKey: state.flow.id)
+        let due = flowsToPlan(at: now)
+        var fresh = PlanInForce(made: now, until: now + Self.planLasts, isStale: false, states: statesForPlan)
+        if let soonest = due.first?.flow.deadline {
+            fresh.plan = makePlan(for: due, at: now)
+            fresh.priority = due.map { priority(of: $0) }.max()!
+            let rest = (soonest - now).milliseconds
+            fresh.until = now + max(Self.planStands, min(Self.planLasts, .milliseconds(rest / 64)))
+            // For its own sake nobody is woken often.
+            fresh.wake = now + max(Self.planStands, min(.minutes(10), .milliseconds(rest / 8)))
+        }
+        fresh.isWaitedFor = planInForce.isWaitedFor
+        fresh.recent = planInForce.recent.filter { fresh.plan?.portions[$0.key] != nil }
+        planInForce = fresh
+        if known == nil { flows.removeValue(forKey: state.flow.id) }
+    }
+
+    /// Before a pass: notes what makes another plan necessary.
+    mutating func watchPlan() {
+        planInForce.isWaitedFor = false
+        if !planInForce.isStale, statesForPlan != planInForce.states { planInForce.isStale = true }
+    }
+
+    /// What makes another plan necessary at once: keys that fail or come back, windows, pauses.
+    private var statesForPlan: [Int] {
+        keys.map { key in
+            var bits = (key.isPaused ? 1 : 0) | (key.breaker.isTripped ? 2 : 0)
+            switch key.health {
+            case .ok: break
+            case .exhausted: bits |= 4
+            case .rejected: bits |= 8
+            }
+            return bits
+        } + classes.map { ($0.isPaused ? 1 : 0) | ($0.isOpen ? 2 : 0) }
+    }
+}
+
+/// When one flow sent through one key, over the last minute.
+struct RecentSends: Sendable {
+    /// As long as a key's own window counts a request that takes no time: so that both open together.
+    private static let length = Interval.minutes(1)
+    private var times: [Timestamp] = []
+    private var first = 0
+
+    mutating func append(_ now: Timestamp) {
+        if first > 64, first * 2 > times.count {
+            times.removeFirst(first)
+            first = 0
+        }
+        times.append(now)
+    }
+
+    /// When there are fewer than a number again; nil: now.
+    mutating func full(_ limit: Int, at now: Timestamp) -> Timestamp? {
+        while first < times.count, times[first] + Self.length <= now { first += 1 }
+        guard times.count - first >= max(1, limit) else { return nil }
+        return times[times.count - max(1, limit)] + Self.length
     }
 }

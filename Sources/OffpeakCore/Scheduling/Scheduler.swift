@@ -21,6 +21,7 @@ package struct Scheduler: Sendable {
     /// Fair queueing: how far classes of a priority have been served, by the one that was served last.
     var level: [Int: Int] = [:]
     var generator: SeededGenerator
+    var planInForce = PlanInForce()
     /// Whether `AttemptStart.passedOver` is written; a forecast reads it nowhere.
     package var explainsRoutes = true
 
@@ -112,6 +113,7 @@ package struct Scheduler: Sendable {
             kept[flow.id] = state
             classes[classIndex].flows.append(flow.id)
         }
+        if kept.count != flows.count || kept.keys.contains(where: { flows[$0] == nil }) { planInForce.isStale = true }
         flows = kept
         for i in classes.indices {
             let policy = classes[i].policy
