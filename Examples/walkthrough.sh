@@ -88,6 +88,7 @@ show explain b4 "$(job b4 '"key":"router".*"attempts":[2-9]')"
 
 story "6. The platform's fee-free allowance is passed. From there on it takes 5 % of the list price."
 show_key router
+show explain b4 audited-125
 
 story "A person puts a new secret in the key's place; the parked contracts go on."
 (umask 077 && echo "test-team-a-2" >team-a.secret)

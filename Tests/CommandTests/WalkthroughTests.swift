@@ -149,6 +149,10 @@ import Testing
         #expect(cost.platform == (cost.provider - WalkBooks.allowance) / 20)
         #expect(Amounts.nano(key["fee"]["so_far_usd"].text) == cost.platform)
         #expect(text.contains("    fee: 5 % of the list price above 0.02 USD a month, of which 0.00 USD are left; "))
+        // The last job was sent when nothing of it was left.
+        let last = Amounts(try await walk.explain("b4", "audited-125")["attempts"].list.last?["cost"] ?? key["cost"])
+        #expect(last.provider > 0 && last.platform == last.provider / 20)
+        #expect(text.contains("audited-125 of b4, line 25, class audited, model demo-small: succeeded\n"))
     }
 
     @Test func `the walk-through's totals are the provider's counts times the terms, in every grouping`() async throws {
