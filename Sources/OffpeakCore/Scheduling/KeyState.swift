@@ -15,6 +15,8 @@ struct KeyState: Sendable {
     var breaker = Breaker()
     var health = Health.ok
     var isPaused = false
+    /// An earlier run found it rejected, which the queue tells people until it works again.
+    var wasRejected = false
     /// Loading its secret again may give another one.
     var isRefreshable = false
     /// It was rejected, and its secret is being loaded again.

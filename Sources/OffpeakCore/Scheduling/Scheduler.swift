@@ -198,6 +198,7 @@ package struct Scheduler: Sendable {
     package mutating func recall(_ memory: KeyMemory, at now: Timestamp) {
         guard let i = keys.firstIndex(where: { $0.name == memory.key }) else { return }
         keys[i].limiter.recall(memory)
+        keys[i].wasRejected = memory.health == "rejected"
         // What made the key wait was its account's refusal, and the account is the pool's.
         if memory.health == "cooling", let pool = keys[i].pool, let until = memory.blockedUntil {
             pools[pool].block(until: until)

@@ -179,7 +179,7 @@ package struct KeyAccount: Sendable {
 
     // MARK: Calendar and restarts
 
-    package mutating func turn(_ calendar: PeriodEnds) {
+    package mutating func turn(_ calendar: CalendarPosition) {
         quotaUse.turn(calendar)
         feeUse.turn(calendar)
     }
