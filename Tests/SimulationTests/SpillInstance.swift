@@ -34,7 +34,8 @@ struct SpillInstance {
     /// Milliseconds.
     let latency: Int64
 
-    init(seed: UInt64) {
+    /// `isPrepaid`: some keys have credit or provisioned throughput.
+    init(seed: UInt64, isPrepaid: Bool) {
         self.seed = seed
         var chance = SeededGenerator(seed: seed)
         func draw(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &chance) }
@@ -45,8 +46,8 @@ struct SpillInstance {
             if kind < 8 { key.rpm = draw(20...120) }
             if kind >= 5 { key.tpm = draw(10...40) * 1_000 }
             if draw(0...3) == 0 { key.quota = draw(50...400) }
-            if draw(0...4) == 0 { key.credit = draw(10...200) * 1_000_000 }
-            if draw(0...5) == 0 { key.provisioned = draw(5...30) * 1_000 }
+            if isPrepaid, draw(0...2) == 0 { key.credit = draw(10...200) * 1_000_000 }
+            if isPrepaid, draw(0...2) == 0 { key.provisioned = draw(5...30) * 1_000 }
             keys.append(key)
         }
         if draw(0...2) == 0 {
@@ -102,6 +103,14 @@ struct SpillInstance {
         var sharedCost: Double
         /// Jobs that cannot be in time.
         var lacking: Double
+    }
+
+    /// What the work would cost at the optimum if nothing were prepaid: what a prepaid instance's cost is measured by, since
+    /// its optimum may well be nothing.
+    var unpaid: SpillInstance {
+        var other = self
+        for k in other.keys.indices { (other.keys[k].credit, other.keys[k].provisioned) = (nil, nil) }
+        return other
     }
 
     /// The program's optimum: first as much in time as can be, then as little through shared capacity, then the least cost. With

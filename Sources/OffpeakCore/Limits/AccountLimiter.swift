@@ -55,16 +55,16 @@ package enum Room: Sendable, Equatable {
 package struct AccountLimiter: Sendable {
     let limits: Limits
     private(set) var log = SendLog()
-    private var requestWindow: SlidingWindow?
-    private var tokenWindow: SlidingWindow?
+    var requestWindow: SlidingWindow?
+    var tokenWindow: SlidingWindow?
     /// What was found out about the server, on top of what was configured.
-    private var discovery = LimitDiscovery()
+    var discovery = LimitDiscovery()
     private(set) var concurrency: ConcurrencyWindow
     private(set) var inFlight = 0
     /// Requests and tokens of the current calendar day.
     private(set) var dayRequests = 0
     private(set) var dayTokens = 0
-    private var dayEnds = Timestamp.distantFuture
+    var dayEnds = Timestamp.distantFuture
     /// No sends before this moment.
     private(set) var blockedUntil = Timestamp.distantPast
     /// When the next single request tries whether the server accepts again, if it did not say.
@@ -83,8 +83,8 @@ package struct AccountLimiter: Sendable {
     private var tokensSent = 0
     /// Set when something changed that must survive a restart.
     private(set) var hasNews = false
-    private let limitModel: LimitModel
-    private let margin: Interval
+    let limitModel: LimitModel
+    let margin: Interval
 
     /// Until its answer comes, a request may be counted by the server this long after it was sent.
     package static let wayThere = Interval.milliseconds(500)
@@ -142,57 +142,7 @@ package struct AccountLimiter: Sendable {
         return .free
     }
 
-    /// What can be sent until a moment, about; `Int.max` where nothing limits it.
-    package struct Capacity: Sendable, Equatable {
-        package var requests = Int.max
-        package var tokens = Int.max
-
-        fileprivate mutating func limit(requests count: Int128) { requests = min(requests, Int(clamping: count)) }
-        fileprivate mutating func limit(tokens count: Int128) { tokens = min(tokens, Int(clamping: count)) }
-    }
-
-    /// What can be sent until a moment if answers take `latency`, all limits together.
-    package func capacity(until end: Timestamp, latency: Interval, at now: Timestamp) -> Capacity {
-        let start = max(now, blockedUntil)
-        var capacity = Capacity(requests: 0, tokens: 0)
-        let time = (end - start).milliseconds
-        guard time >= 0 else { return capacity }
-        capacity = Capacity()
-        if let window = requestWindow {
-            let limit = inUse(of: window.limit)
-            // Slices come at an even pace; a sliding window is filled at once, and again each time its length is over.
-            capacity.limit(
-                requests: limitModel == .slices
-                    ? Int128(limit) * Int128(time / window.length.milliseconds + 1)
-                    : room(in: window, from: start, for: time, latency: latency))
-        }
-        if let window = tokenWindow {
-            capacity.limit(tokens: room(in: window, from: start, for: time, latency: latency))
-        }
-        if let found = discovery.finding {
-            capacity.limit(requests: Int128(found.requests) * Int128(time) / Int128(max(1, found.per.milliseconds)) + 1)
-        }
-        // A number that still finds itself is no limit yet.
-        if latency > .zero, !concurrency.isGrowing {
-            capacity.limit(requests: Int128(concurrency.allowed) * Int128(time / max(1, latency.milliseconds) + 1))
-        }
-        let days = end > dayEnds ? Int128((end - dayEnds).milliseconds / 86_400_000 + 1) : 0
-        if let rpd = limits.rpd { capacity.limit(requests: Int128(max(0, rpd - dayRequests)) + Int128(rpd) * days) }
-        if let tpd = limits.tpd { capacity.limit(tokens: Int128(max(0, tpd - dayTokens)) + Int128(tpd) * days) }
-        return capacity
-    }
-
-    /// What is configured per minute and in use.
-    package var minuteLimits: (requests: Int?, tokens: Int?) { (limits.rpm.map(inUse), limits.tpm.map(inUse)) }
-
-    private func room(in window: SlidingWindow, from start: Timestamp, for time: Int64, latency: Interval) -> Int128 {
-        let limit = inUse(of: window.limit)
-        let turn = (window.length + SlidingWindow.slack + min(latency, margin)).milliseconds
-        let freed = window.freed(by: start + .milliseconds(time % turn), in: log)
-        return Int128(limit) * Int128(time / turn) + Int128(min(limit, max(0, limit - window.used + freed)))
-    }
-
-    private func inUse(of limit: Int) -> Int { max(1, limit * useOfLimit / 1_000) }
+    func inUse(of limit: Int) -> Int { max(1, limit * useOfLimit / 1_000) }
 
     private func dayShortage(tokens: Int) -> Shortage? {
         if let rpd = limits.rpd, dayRequests + 1 > rpd { return .requestsPerDay(rpd) }

@@ -59,6 +59,11 @@ package struct KeyAccount: Sendable {
         }
     }
 
+    /// Tokens that the provisioned throughput takes until a moment; nil where there is none.
+    package mutating func provisionedTokens(until end: Timestamp, at now: Timestamp) -> Int? {
+        provisioned?.capacity(until: end, at: now)
+    }
+
     /// When the provisioned throughput has room for so many tokens; nil: now, or there is none that could be waited for.
     package mutating func provisionedRoom(_ tokens: Int, at now: Timestamp) -> Timestamp? {
         guard provisioned?.hasRoom(tokens, at: now) == false else { return nil }
@@ -216,6 +221,16 @@ struct ProvisionedThroughput: Sendable {
             first = 0
         }
         return sum + tokens <= limit
+    }
+
+    /// What can be taken until a moment: what is free at once, and then each minute what the one before took.
+    mutating func capacity(until end: Timestamp, at now: Timestamp) -> Int {
+        guard end >= now else { return 0 }
+        _ = hasRoom(0, at: now)
+        let (turns, rest) = (end - now).milliseconds.quotientAndRemainder(dividingBy: 60_000)
+        var left = sum
+        for entry in taken[first...] where entry.at + .minutes(1) <= now + .milliseconds(rest) { left -= entry.tokens }
+        return Int(clamping: Int128(limit) * Int128(turns)) + max(0, limit - left)
     }
 
     /// When there is room again, if nothing more is taken; nil if there never is so much.

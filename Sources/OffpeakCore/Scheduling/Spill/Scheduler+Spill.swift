@@ -53,40 +53,40 @@ extension Scheduler {
         at now: Timestamp
     ) -> RouteOffer? {
         let open = offers.filter { $0.obstacle == nil }
-        var paced: Timestamp?
-        let mine = open.filter { offer in
-            guard portion.now[offer.key] > 0 else { return false }
-            var until = paceEnds(state.flow.id, portion, on: offer.key, at: now)
-            if until == nil, portion.now[offer.key] <= portion.provisioned[offer.key] {
-                until = keys[offer.key].account.provisionedRoom(offer.tokens, at: now)
-            }
-            if let until { paced = min(paced ?? until, until) }
-            return until == nil
+        var paced: [Int: Timestamp] = [:]
+        for offer in open where portion.now[offer.key] > 0 {
+            paced[offer.key] = turn(of: state.flow.id, portion, for: offer, at: now)
         }
+        let mine = open.filter { portion.now[$0.key] > 0 && paced[$0.key] == nil }
         if let mine = Self.best(of: mine, by: .cost) {
             for i in offers.indices where offers[i].obstacle == nil && offers[i].goesBefore(mine, by: .cost) {
                 offers[i].obstacle = leftToOthers(offers[i].key)
             }
             return mine
         }
+        if portion.isSpent { planInForce.isStale = true }
         let awaited = offers.filter { offer in
             guard portion.uses(offer.key) else { return false }
             guard let obstacle = offer.obstacle else { return true }
             return obstacle.isPace || (!hasHistory && !obstacle.needsPerson && obstacle.until != nil)
         }
-        if portion.isSpent { planInForce.isStale = true }
-        if awaited.isEmpty || (portion.isShort && !portion.now.contains { $0 > 0 }), portion.isShort || hasHistory {
-            // It is late as it is, or its own failures keep it from its keys: it takes what nobody needs.
-            let free = open.filter { planInForce.plan!.hasSpare($0.key, tokens: $0.tokens) || hasHistory }
+        let inTime = awaited.filter { offer in
+            guard let until = offer.obstacle?.until ?? paced[offer.key] else { return true }
+            let latency = Interval.milliseconds(Int64(keys[offer.key].latency / 1_000))
+            return until + latency <= state.flow.deadline ?? .distantFuture
+        }
+        if inTime.isEmpty || (portion.isShort && !portion.now.contains { $0 > 0 }) {
+            // What waits any longer is late; or is so already; or its own failures keep it from its keys.
+            let free = open.filter { offer in
+                hasHistory || !awaited.isEmpty
+                    || (portion.isShort && planInForce.plan!.hasSpare(offer.key, tokens: offer.tokens))
+            }
             if let best = Self.best(of: free, by: .cost) { return best }
         }
-        if let first = awaited.first {
-            let until = (awaited.compactMap { $0.obstacle?.until } + [paced].compactMap { $0 }).min()
-            hold(
-                back: &offers,
-                KeyObstacle(
-                    reason: "key \(keys[first.key].name) is cheaper and has room in time", until: until,
-                    isWithheld: true))
+        if let first = inTime.first {
+            let until = inTime.compactMap { $0.obstacle?.until ?? paced[$0.key] }.min()
+            let reason = "key \(keys[first.key].name) is cheaper and has room in time"
+            hold(back: &offers, KeyObstacle(reason: reason, until: until, isWithheld: true))
         } else {
             for i in offers.indices where offers[i].obstacle == nil { offers[i].obstacle = leftToOthers(offers[i].key) }
         }
@@ -135,12 +135,17 @@ extension Scheduler {
 
     // MARK: Pace
 
-    /// When a flow that has had its part of a key's minute may send again; nil: now.
-    private mutating func paceEnds(
-        _ flow: FlowID, _ portion: SpillPlan.Portion, on key: Int, at now: Timestamp
+    /// When a flow that has had its part of a key's minute, or of its provisioned throughput, may send again; nil: now.
+    private mutating func turn(
+        of flow: FlowID, _ portion: SpillPlan.Portion, for offer: RouteOffer, at now: Timestamp
     ) -> Timestamp? {
-        guard let pace = portion.pace[key] else { return nil }
-        return planInForce.recent[flow, default: [:]][key, default: RecentSends()].full(pace, at: now)
+        if let pace = portion.pace[offer.key],
+            let until = planInForce.recent[flow, default: [:]][offer.key, default: RecentSends()].full(pace, at: now)
+        {
+            return until
+        }
+        guard portion.now[offer.key] <= portion.provisioned[offer.key] else { return nil }
+        return keys[offer.key].account.provisionedRoom(offer.tokens, at: now)
     }
 
     /// A job of a flow is sent.
@@ -202,28 +207,5 @@ extension Scheduler {
             }
             return bits
         } + classes.map { ($0.isPaused ? 1 : 0) | ($0.isOpen ? 2 : 0) }
-    }
-}
-
-/// When one flow sent through one key, over the last minute.
-struct RecentSends: Sendable {
-    /// As long as a key's own window counts a request that takes no time: so that both open together.
-    private static let length = Interval.minutes(1)
-    private var times: [Timestamp] = []
-    private var first = 0
-
-    mutating func append(_ now: Timestamp) {
-        if first > 64, first * 2 > times.count {
-            times.removeFirst(first)
-            first = 0
-        }
-        times.append(now)
-    }
-
-    /// When there are fewer than a number again; nil: now.
-    mutating func full(_ limit: Int, at now: Timestamp) -> Timestamp? {
-        while first < times.count, times[first] + Self.length <= now { first += 1 }
-        guard times.count - first >= max(1, limit) else { return nil }
-        return times[times.count - max(1, limit)] + Self.length
     }
 }
