@@ -188,7 +188,7 @@ struct SpillInstance {
         let descriptors = keys.enumerated().map { index, key in
             var descriptor = KeyDescriptor(
                 name: "k\(index)", provider: "p", billing: key.isShared ? .platform : .provider,
-                limits: Limits(rpm: key.rpm, tpm: key.tpm, concurrent: 200))
+                limits: Limits(rpm: key.rpm, tpm: key.tpm, concurrent: 4_000))
             descriptor.quota = key.quota.map { Quota(requests: $0, per: .month) }
             descriptor.credit = key.credit.map { Credit(amount: Money(nanodollars: Int64($0))) }
             descriptor.provisionedTPM = key.provisioned

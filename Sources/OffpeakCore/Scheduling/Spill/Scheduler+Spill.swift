@@ -15,8 +15,9 @@ struct PlanInForce: Sendable {
     var priority = 0
     /// What flows that must keep to a pace sent lately.
     var recent: [FlowID: [Int: RecentSends]] = [:]
-    /// While one pass lasts: something waits by the plan.
+    /// While one pass lasts: something waits by the plan, and until when at the latest.
     var isWaitedFor = false
+    var waitsUntil = Timestamp.distantFuture
 }
 
 extension Scheduler {
@@ -85,6 +86,7 @@ extension Scheduler {
         }
         if let first = inTime.first {
             let until = inTime.compactMap { $0.obstacle?.until ?? paced[$0.key] }.min()
+            if let until { planInForce.waitsUntil = min(planInForce.waitsUntil, until) }
             let reason = "key \(keys[first.key].name) is cheaper and has room in time"
             hold(back: &offers, KeyObstacle(reason: reason, until: until, isWithheld: true))
         } else {
@@ -165,7 +167,7 @@ extension Scheduler {
     func planWake(at now: Timestamp) -> Timestamp? {
         guard planInForce.isWaitedFor else { return nil }
         let moment = planInForce.isStale ? planInForce.made + Self.planStands : planInForce.wake
-        return max(moment, now + .milliseconds(10))
+        return max(min(moment, planInForce.waitsUntil), now + .milliseconds(1))
     }
 
     private mutating func refreshPlan(with state: FlowState, at now: Timestamp) {
@@ -184,7 +186,7 @@ extension Scheduler {
             // For its own sake nobody is woken often.
             fresh.wake = now + max(Self.planStands, min(.minutes(10), .milliseconds(rest / 8)))
         }
-        fresh.isWaitedFor = planInForce.isWaitedFor
+        (fresh.isWaitedFor, fresh.waitsUntil) = (planInForce.isWaitedFor, planInForce.waitsUntil)
         fresh.recent = planInForce.recent.filter { fresh.plan?.portions[$0.key] != nil }
         planInForce = fresh
         if known == nil { flows.removeValue(forKey: state.flow.id) }
@@ -192,7 +194,7 @@ extension Scheduler {
 
     /// Before a pass: notes what makes another plan necessary.
     mutating func watchPlan() {
-        planInForce.isWaitedFor = false
+        (planInForce.isWaitedFor, planInForce.waitsUntil) = (false, .distantFuture)
         if !planInForce.isStale, statesForPlan != planInForce.states { planInForce.isStale = true }
     }
 
