@@ -95,8 +95,9 @@ extension Scheduler {
         _ key: Int, _ ladder: JobLadder?, _ policy: ClassPolicy, _ offers: [RouteOffer]
     ) -> KeyObstacle? {
         guard keys[key].isShared else {
-            guard ladder?.usesShared == true else { return nil }
-            return KeyObstacle(reason: "the job has been moved to shared capacity", isWithheld: true)
+            guard let failure = ladder?.sharedAfter else { return nil }
+            return KeyObstacle(
+                reason: "the job has left own keys for shared capacity, after: \(failure)", isWithheld: true)
         }
         let own = offers.filter { !$0.isShared }
         if ladder?.usesShared == true || own.isEmpty { return nil }
