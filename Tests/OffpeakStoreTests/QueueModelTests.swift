@@ -76,9 +76,10 @@ private struct Duel {
     private mutating func park() throws {
         guard let flow = try model.queue.openFlows().randomElement(using: &numbers)?.id else { return }
         let why = Failure(.keyRejected, code: "invalid_api_key", message: "revoked", statusCode: 401)
+        let state = numbers.chance(2, in: 3) ? JobState.parked : .failed
         try same(
-            model.queue.stop(flow: flow, as: .parked, failure: why, at: at(now)),
-            sqlite.queue.stop(flow: flow, as: .parked, failure: why, at: at(now)), "parked")
+            model.queue.stop(flow: flow, as: state, failure: why, at: at(now)),
+            sqlite.queue.stop(flow: flow, as: state, failure: why, at: at(now)), "stopped")
     }
 
     private func same<Value: Equatable>(_ model: Value, _ sqlite: Value, _ what: String) throws {
@@ -132,6 +133,12 @@ private struct Duel {
             try same(tickets, sqlite.queue.peek(flow: flow.id, limit: 3), "peek")
             // Now and then a stale one.
             if numbers.chance(1, in: 6), !tickets.isEmpty { tickets[0].lease += numbers.chance(1, in: 2) ? 1 : -1 }
+            // Some of them also begin in the same tick: whichever comes first counts.
+            tick.stops += tickets.filter { _ in numbers.chance(1, in: 8) }.map {
+                JobStop(
+                    job: $0.id, flow: $0.flow, lease: $0.lease, state: numbers.chance(2, in: 3) ? .parked : .failed,
+                    failure: Failure(.quotaExhausted, code: "exceeds_quota", message: "too large"))
+            }
             tick.starts += tickets.map { starting($0, key: numbers.chance(1, in: 2) ? "a" : "b", at: at(now)) }
         }
         if numbers.chance(1, in: 4), let flow = try model.queue.openFlows().first?.id {

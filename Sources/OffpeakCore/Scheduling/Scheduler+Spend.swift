@@ -88,9 +88,11 @@ extension Scheduler {
         let needsPrice = hasBudget || quota?.money != nil || poolQuota?.quota.money != nil
         let needsLength = quota?.tokens != nil || poolQuota?.quota.tokens != nil
         let known = worstCase(key, model, ticket, state.flow.endpoint)
-        if known == nil && needsPrice { return unknownCost(key, model, isPriceNeeded: true) }
+        if known == nil && needsPrice {
+            return unknownCost(key, model, isPriceUnknown: price(key, model).own == nil)
+        }
         if needsLength && mostOutput(key, model, ticket, state.flow.endpoint) == nil {
-            return unknownCost(key, model, isPriceNeeded: false)
+            return unknownCost(key, model, isPriceUnknown: false)
         }
         let worst = known ?? unpriced(key, model, ticket, state.flow.endpoint)
         if let quota, let obstacle = full(keys[key].account.fit(worst), quota, keys[key].account.quotaUse, "its") {
@@ -105,14 +107,19 @@ extension Scheduler {
         return budgetObstacle(worst.charge.billed, of: state)
     }
 
-    private func unknownCost(_ key: Int, _ model: String, isPriceNeeded: Bool) -> KeyObstacle {
+    private func unknownCost(_ key: Int, _ model: String, isPriceUnknown: Bool) -> KeyObstacle {
         let reason =
-            isPriceNeeded && keys[key].prices[model]?.own == nil
+            isPriceUnknown
             ? "the price of \(model) is unknown there, and without it no budget or quota can be kept"
             : "the most that the answer can take is unknown: set max_tokens in the request"
+        return Self.stop(.unknownCost, reason, isOfJob: !isPriceUnknown)
+    }
+
+    /// Money is in the way, and no answer and no later period changes that.
+    private static func stop(_ stop: MoneyStop, _ reason: String, fails: Bool = false, isOfJob: Bool) -> KeyObstacle {
+        let failure = Failure(.quotaExhausted, code: stop.rawValue, message: reason, judged: false)
         return KeyObstacle(
-            reason: reason, needsPerson: true,
-            failure: Failure(.quotaExhausted, code: "unknown_cost", message: reason, judged: false), parks: true)
+            reason: reason, needsPerson: true, failure: failure, parks: !fails, fails: fails, isOfJob: isOfJob)
     }
 
     private func full(_ fit: PeriodUse.Fit, _ quota: Quota, _ use: PeriodUse, _ whose: String) -> KeyObstacle? {
@@ -122,10 +129,8 @@ extension Scheduler {
         case .later: return KeyObstacle(reason: text + " if all that is in flight costs its most")
         case .used: return KeyObstacle(reason: text, until: use.ends, isExhausted: true)
         case .never:
-            let reason = "one job alone may take more than \(whose) whole quota of \(quota.text)"
-            return KeyObstacle(
-                reason: reason, needsPerson: true,
-                failure: Failure(.quotaExhausted, code: "exceeds_quota", message: reason, judged: false), parks: true)
+            let reason = "this job alone may take more than \(whose) whole quota of \(quota.text)"
+            return Self.stop(.exceedsQuota, reason, isOfJob: true)
         }
     }
 
@@ -136,24 +141,23 @@ extension Scheduler {
         let name =
             "the budget of \(budget.limit.text) USD per \(budget.per.rawValue) of class "
             + classes[state.classIndex].policy.name
-        let fit = account.fit(worst, batch: state.flow.batch)
-        switch fit {
+        switch account.fit(worst, batch: state.flow.batch) {
         case .fits: return nil
         case .later: return KeyObstacle(reason: "\(name) is used up if all that is in flight costs its most")
-        case .used, .never:
+        case .used:
             let reason =
                 "\(name) is used up: \(account.used(batch: state.flow.batch).text) USD are spent, and one more "
                 + "job may cost up to \(worst.text) USD"
-            let failure = Failure(.quotaExhausted, code: "budget_exhausted", message: reason, judged: false)
-            switch budget.then {
-            case .defer where fit == .used:
+            if budget.then == .defer {
                 // No mere matter of pace: a dearer key whose worst case still fits need not wait for this one.
                 return KeyObstacle(
                     reason: reason, until: account.renews, needsPerson: account.renews == nil, isExhausted: true)
-            // What is more than the whole budget fits in no period: only a person can change that.
-            case .defer, .park: return KeyObstacle(reason: reason, needsPerson: true, failure: failure, parks: true)
-            case .fail: return KeyObstacle(reason: reason, needsPerson: true, failure: failure, fails: true)
             }
+            return Self.stop(.budgetExhausted, reason, fails: budget.then == .fail, isOfJob: false)
+        case .never:
+            // It fits in no period, so that there is nothing to defer it to.
+            let reason = "this job alone may cost up to \(worst.text) USD, more than \(name)"
+            return Self.stop(.exceedsBudget, reason, fails: budget.then == .fail, isOfJob: true)
         }
     }
 

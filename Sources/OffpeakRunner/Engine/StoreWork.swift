@@ -23,7 +23,8 @@ final class StoreWork: @unchecked Sendable {
             reply.begun = result.begun
             reply.refused = result.refused
             reply.promoted = result.promoted.map(\.flow)
-            for (flow, state, failure) in pending.stops {
+            (reply.parked, reply.failed) = (result.parked, result.failed)
+            for (flow, state, failure) in pending.flowStops {
                 let count = try queue.stop(flow: flow, as: state, failure: failure, at: now)
                 if state == .parked { reply.parked += count } else { reply.failed += count }
             }

@@ -8,9 +8,8 @@ struct StoreReply: Sendable {
     var refused: [JobID] = []
     var promoted: [FlowID] = []
     var fetched: [(flow: FlowID, tickets: [JobTicket], isAll: Bool)] = []
-    /// Jobs parked with their flows.
+    /// Jobs that were parked, or ended as failed, without being sent.
     var parked = 0
-    /// Jobs that ended as failed with their flows.
     var failed = 0
     /// When the next scheduled job is due.
     var nextDue: Timestamp?

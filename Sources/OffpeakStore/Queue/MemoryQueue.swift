@@ -159,6 +159,7 @@ package final class MemoryQueue: JobQueue {
             move(id, to: state)
             jobs[id]?.failure = failure
         }
+        if let batch = flows[flow]?.batch { _ = noteFinished([batch], at: now) }
         return waiting.count
     }
 
@@ -176,6 +177,12 @@ package final class MemoryQueue: JobQueue {
         }
         madeReady.merge(promote(at: now, limit: tick.promotionLimit), uniquingKeysWith: +)
         result.promoted = madeReady.sorted { $0.key < $1.key }.map { FlowCount(flow: $0.key, jobs: $0.value) }
+        for stop in tick.stops where jobs[stop.job]?.state == .ready && jobs[stop.job]?.lease == stop.lease {
+            move(stop.job, to: stop.state)
+            jobs[stop.job]?.failure = stop.failure
+            if stop.state == .parked { result.parked += 1 } else { result.failed += 1 }
+            if let batch = flows[stop.flow]?.batch { touched.insert(batch) }
+        }
         for start in tick.starts {
             if let begun = begin(start) { result.begun.append(begun) } else { result.refused.append(start.job) }
         }

@@ -90,10 +90,37 @@ import Testing
             var bench = Self.bench(Budget(limit: nano(Self.worst - 1), per: .day, then: then), jobs: 3)
             bench.run(for: .minutes(5))
             #expect(bench.starts.isEmpty && bench.count(.parked) == 3, "\(then)")
+            #expect(bench.stops.map(\.failure.code) == Array(repeating: "exceeds_budget", count: 3))
+            #expect(
+                bench.stops[0].failure.message == "this job alone may cost up to 0.00042 USD, more than the budget of "
+                    + "0.000419999 USD per day of class x")
         }
         var enough = Self.bench(Budget(limit: nano(Self.worst), per: .day), jobs: 1)
         enough.run(for: .minutes(5))
         #expect(enough.count(.succeeded) == 1)
+    }
+
+    @Test(arguments: Budget.End.allCases)
+    func `only the job that is more than the whole budget is stopped, and those behind it go on`(_ then: Budget.End) {
+        var bench = Self.bench(Budget(limit: nano(2_000_000), per: .day, then: then), jobs: 3)
+        let large = bench.submit(1, to: 1, class: "x", maxOutput: 2_000)
+        bench.submit(5, to: 1, class: "x")
+        bench.tell(foreign: true)
+        bench.run(for: .minutes(5))
+        #expect(bench.count(.succeeded) == 8 && bench.stops.map(\.job) == large)
+        #expect(bench.jobs[large[0]]!.state == (then == .fail ? .failed : .parked))
+        #expect(bench.parkings.isEmpty && bench.failings.isEmpty && bench.hold(on: 1) == nil)
+    }
+
+    @Test func `a thousand such jobs in a row hide none of those behind them`() {
+        var bench = Self.bench(Budget(limit: nano(2_000_000), per: .day), jobs: 0)
+        for _ in 0..<3 {
+            bench.submit(3_000, to: 1, class: "x", maxOutput: 2_000)
+            bench.submit(1, to: 1, class: "x")
+        }
+        bench.tell()
+        bench.run(for: .minutes(5))
+        #expect(bench.count(.succeeded) == 3 && bench.count(.parked) == 9_000 && bench.stops.count == 9_000)
     }
 
     @Test func `each batch has a budget of its own, and other classes are not touched`() {
@@ -127,11 +154,14 @@ import Testing
             var bench = Bench(
                 keys: [key("k")], classes: [policy("x") { $0.budget = Budget(limit: .dollars(1), per: .day) }],
                 prices: free ? prices([:], free: ["k"]) : prices(["k": (1, 1)]))
-            bench.submit(3, to: 1, class: "x", maxOutput: nil)
+            let open = bench.submit(3, to: 1, class: "x", maxOutput: nil)
+            bench.submit(4, to: 1, class: "x")
             bench.tell()
             bench.run(for: .minutes(1))
-            #expect(bench.count(free ? .succeeded : .parked) == 3)
-            if !free { #expect(bench.parkings[0].failure.message.contains("set max_tokens")) }
+            #expect(bench.count(.succeeded) == (free ? 7 : 4))
+            // What leaves its length open is parked, and nothing else.
+            #expect(bench.stops.map(\.job) == (free ? [] : open) && bench.parkings.isEmpty)
+            if !free { #expect(bench.stops[0].failure.message.contains("set max_tokens")) }
         }
     }
 
