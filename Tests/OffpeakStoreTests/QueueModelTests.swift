@@ -52,6 +52,7 @@ private struct Duel {
         case 3 where numbers.chance(1, in: 4): try cancel()
         case 4: try retry()
         case 6 where numbers.chance(1, in: 3): try park()
+        case 7 where numbers.chance(1, in: 3): try takeUp()
         case 5 where numbers.chance(1, in: 3): try sqlite.restart(at: at(now))
         default: try tick()
         }
@@ -66,6 +67,7 @@ private struct Duel {
         try same(model.queue.recentAttempts(since: since), sqlite.queue.recentAttempts(since: since), "recentAttempts")
         try same(model.queue.dayUse(day: 1), sqlite.queue.dayUse(day: 1), "dayUse")
         try same(Set(model.queue.spend()), Set(sqlite.queue.spend()), "spend")
+        try same(model.queue.parkedForMoney(), sqlite.queue.parkedForMoney(), "parkedForMoney")
         try same([], faults(in: sqlite.sqlite.connection), "invariants")
     }
 
@@ -75,11 +77,21 @@ private struct Duel {
 
     private mutating func park() throws {
         guard let flow = try model.queue.openFlows().randomElement(using: &numbers)?.id else { return }
-        let why = Failure(.keyRejected, code: "invalid_api_key", message: "revoked", statusCode: 401)
+        let why =
+            numbers.chance(1, in: 2)
+            ? Failure(.keyRejected, code: "invalid_api_key", message: "revoked", statusCode: 401)
+            : Failure(.quotaExhausted, code: "budget_exhausted", message: "used up")
         let state = numbers.chance(2, in: 3) ? JobState.parked : .failed
         try same(
             model.queue.stop(flow: flow, as: state, failure: why, at: at(now)),
             sqlite.queue.stop(flow: flow, as: state, failure: why, at: at(now)), "stopped")
+    }
+
+    private mutating func takeUp() throws {
+        guard let parked = try model.queue.parkedForMoney().randomElement(using: &numbers) else { return }
+        try same(
+            model.queue.takeUp(flow: parked.flow.id, parkedFor: parked.reason, at: at(now)),
+            sqlite.queue.takeUp(flow: parked.flow.id, parkedFor: parked.reason, at: at(now)), "taken up")
     }
 
     private func same<Value: Equatable>(_ model: Value, _ sqlite: Value, _ what: String) throws {

@@ -107,6 +107,22 @@ extension Scheduler {
         return budgetObstacle(worst.charge.billed, of: state)
     }
 
+    /// Whether a job that money has stopped could go by it now, or wait for a period in which it can. Call after `recall`.
+    package mutating func hasMoney(for ticket: JobTicket, of flow: Flow, at now: Timestamp) -> Bool {
+        guard let index = classes.firstIndex(where: { $0.policy.name == flow.className }) else { return false }
+        let policy = classes[index].policy
+        let chain = policy.models[flow.model] ?? [flow.model]
+        let models = policy.ladders[.quotaExhausted]?.contains(.nextModel) == true ? chain : Array(chain.prefix(1))
+        let state = FlowState(flow: flow, classIndex: index, chain: chain)
+        for key in classes[index].candidates {
+            for model in models.compactMap({ keys[key].descriptor.models.providerModel(for: $0) }) {
+                guard let obstacle = moneyObstacle(key, model, ticket, state, at: now) else { return true }
+                if !obstacle.needsPerson { return true }
+            }
+        }
+        return false
+    }
+
     private func unknownCost(_ key: Int, _ model: String, isPriceUnknown: Bool) -> KeyObstacle {
         let reason =
             isPriceUnknown

@@ -14,6 +14,13 @@ package protocol JobQueue: AnyObject {
     /// in slices, so that other processes can write in between. Returns how many.
     func stop(flow: FlowID, as state: JobState, failure: Failure, at now: Timestamp) throws(StoreError) -> Int
 
+    /// What is parked for the lack of money, by flow and reason; of open batches.
+    func parkedForMoney() throws(StoreError) -> [MoneyParked]
+
+    /// Makes the jobs of a flow that are parked for a reason ready again; what they used of their attempts stays used. In
+    /// slices, like `stop`. Returns how many.
+    func takeUp(flow: FlowID, parkedFor reason: MoneyStop, at now: Timestamp) throws(StoreError) -> Int
+
     /// Ready jobs of a flow in input order, after a job if one is given. Jobs whose start is not committed yet come
     /// again.
     func peek(flow: FlowID, after: JobID?, limit: Int) throws(StoreError) -> [JobTicket]

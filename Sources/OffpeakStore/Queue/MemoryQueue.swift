@@ -163,6 +163,32 @@ package final class MemoryQueue: JobQueue {
         return waiting.count
     }
 
+    package func parkedForMoney() -> [MoneyParked] {
+        var found: [MoneyParked] = []
+        for flow in openFlows() {
+            let parked = jobs.filter { $0.value.flow == flow.id && $0.value.state == .parked }
+            for reason in MoneyStop.allCases.sorted(by: { $0.rawValue < $1.rawValue }) {
+                let tickets = parked.filter { $0.value.failure?.code == reason.rawValue }.keys.sorted().map(ticket)
+                guard let first = tickets.first else { continue }
+                let least = JobTicket(
+                    id: first.id, flow: flow.id, lease: 0, attemptsUsed: 0,
+                    bodyBytes: tickets.map(\.bodyBytes).min() ?? 0,
+                    maxOutputTokens: tickets.compactMap(\.maxOutputTokens).min())
+                found.append(
+                    MoneyParked(flow: flow, reason: reason, jobs: tickets.count, first: first, least: least))
+            }
+        }
+        return found
+    }
+
+    package func takeUp(flow: FlowID, parkedFor reason: MoneyStop, at now: Timestamp) -> Int {
+        let found = jobs.filter {
+            $0.value.flow == flow && $0.value.state == .parked && $0.value.failure?.code == reason.rawValue
+        }
+        for id in found.keys { move(id, to: .ready) }
+        return found.count
+    }
+
     package func peek(flow: FlowID, after: JobID?, limit: Int) -> [JobTicket] {
         (ready[flow] ?? []).lazy.filter { $0 > after ?? 0 }.prefix(limit).map(self.ticket)
     }

@@ -1,0 +1,84 @@
+import Foundation
+import Testing
+
+/// What stops work for lack of money, what lets it go on, and how a user learns of both.
+@Suite(.turns) struct TermsTests {
+    private static func request(_ id: String, maxTokens: Int?) -> String {
+        let limit = maxTokens.map { #""max_tokens":\#($0),"# } ?? ""
+        return #"{"custom_id":"\#(id)","method":"POST","url":"/v1/chat/completions","body":{"model":"m",\#(limit)"#
+            + #""messages":[{"role":"user","content":"say \#(id)"}]}}"# + "\n"
+    }
+
+    private static func key(_ more: String = "") -> String {
+        """
+        "own": { provider: "rehearsed", secret: { env: "TEST_KEY_ONE" }, limits: { concurrent: 2 },
+                 prices: { "m": { input: 1, output: 1 } }, \(more) },
+        """
+    }
+
+    /// Key `own` costs a dollar per million tokens.
+    private static func place(classes: String, key more: String = "") async throws -> (Workplace, Provider) {
+        try await Workplace.rehearsed(classes: classes, more: key(more))
+    }
+
+    private static func nightly(_ budget: String) -> String {
+        #""nightly": { posture: "strict", keys: { only: ["own"] }, budget: { \#(budget) } }"#
+    }
+
+    @Test func `a raised budget lets the batch go on by itself, and the same one does not`() async throws {
+        let budget = #"usd: 0.0005, per: "batch""#
+        let (place, provider) = try await Self.place(classes: Self.nightly(budget))
+        try place.write((1...20).map { Self.request("p-\($0)", maxTokens: 60) }.joined(), to: "in.jsonl")
+        try await place.ok("submit", "in.jsonl", "--class", "nightly")
+        let first = try await place.run("run")
+        #expect(first.status == 3, "\(first)")
+        let done = try await place.status()["jobs"]["succeeded"].int
+        #expect(done > 0 && done < 20)
+
+        let same = try await place.run("run")
+        #expect(same.status == 3 && !same.err.contains("budgets and quotas have room"), "\(same)")
+        #expect(try await place.status()["jobs"]["succeeded"].int == done)
+
+        try place.configure(provider, classes: Self.nightly(#"usd: 1, per: "batch""#), more: Self.key())
+        let raised = try await place.run("run")
+        #expect(raised.status == 0, "\(raised)")
+        #expect(
+            raised.err.contains(
+                "\(20 - done) jobs that had been parked for lack of money: budgets and quotas have room for them now"))
+        #expect(try await place.status()["jobs"]["succeeded"].int == 20)
+        #expect(try await provider.ledger()["answers"].int == 20)
+    }
+
+    @Test func `only the jobs that no budget has room for are parked, and a larger one takes them up`() async throws {
+        let (place, provider) = try await Self.place(classes: Self.nightly(#"usd: 0.01, per: "batch""#))
+        let large = [3, 7]
+        let lines = (1...10).map { Self.request("p-\($0)", maxTokens: large.contains($0) ? 20_000 : 20) }
+        try place.write(lines.joined() + Self.request("open", maxTokens: nil), to: "in.jsonl")
+        try await place.ok("submit", "in.jsonl", "--class", "nightly")
+        #expect(try await place.run("run").status == 3)
+        #expect(try await place.answered() == (1...10).filter { !large.contains($0) }.map { "p-\($0)" })
+        let lost = try Document.lines(try await place.ok("results", "b1")).filter { !$0["error"].isNull }
+        let reasons = lost.map { $0["error"]["message"].text.split(separator: ": ").dropFirst().first }
+        #expect(reasons == ["exceeds_budget", "exceeds_budget", "unknown_cost"])
+
+        try place.configure(provider, classes: Self.nightly(#"usd: 1, per: "batch""#), more: Self.key())
+        #expect(try await place.run("run").status == 3)
+        #expect(try await place.answered() == (1...10).map { "p-\($0)" })
+        // What leaves its length open fits as soon as nothing needs to know it.
+        try place.configure(
+            provider, classes: #""nightly": { posture: "strict", keys: { only: ["own"] } }"#, more: Self.key())
+        #expect(try await place.run("run").status == 0)
+        #expect(try await place.answered().count == 11)
+    }
+
+    @Test func `what a person has to mend is not taken up by itself`() async throws {
+        let profile = #"{ seed: 1, latency: "5ms", keys: { "test-key-two": {} } }"#
+        let (place, _) = try await Workplace.rehearsed(
+            profile, classes: #""nightly": { posture: "strict", keys: { only: ["one"] } }"#)
+        try await place.submit(3)
+        #expect(try await place.run("run").status == 3)
+        #expect(try await place.run("run").status == 3)
+        let explained = try await place.run("explain", "b1", "p-1", "--json").document()
+        #expect(explained["job"]["state"].text == "parked" && explained["attempts"].list.count <= 1)
+    }
+}
