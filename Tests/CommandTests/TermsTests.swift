@@ -71,6 +71,50 @@ import Testing
         #expect(try await place.answered().count == 11)
     }
 
+    private func contents(_ place: Workplace) throws -> String {
+        try place.names.filter { $0.hasPrefix("offpeak.db") }.map {
+            String(decoding: try Data(contentsOf: URL(filePath: place.file($0))), as: UTF8.self)
+        }.joined()
+    }
+
+    @Test func `a class that keeps nothing loses its answers when they are safely in a file, and not before`()
+        async throws
+    {
+        let (place, _) = try await Self.place(
+            classes: #""nightly": { posture: "strict", keys: { only: ["own"] }, retain: "nothing" }"#)
+        try place.write((1...5).map { Self.request("p-\($0)", maxTokens: 20) }.joined(), to: "in.jsonl")
+        try await place.ok("submit", "in.jsonl", "--class", "nightly")
+        try await place.ok("run")
+        #expect(try !contents(place).contains("say p-3"))
+
+        // A pipe, a device, and a file that cannot be written are no delivery.
+        let piped = try await place.run("results", "b1")
+        #expect(piped.err.contains("nothing is erased: only what `-o FILE` has written counts as delivered"))
+        try await place.ok("results", "b1", "-o", "/dev/null")
+        #expect(try await place.run("results", "b1", "-o", "none/out.jsonl").status == 1)
+        #expect(try await place.ok("results", "b1") == piped.out)
+        #expect(try contents(place).contains("chat.completion"))
+
+        let delivered = try await place.run("results", "b1", "-o", "out.jsonl")
+        #expect(delivered.status == 0 && delivered.err.contains("the queue keeps only hashes of these answers now"))
+        #expect(try place.read("out.jsonl") == piped.out)
+        #expect(try !contents(place).contains("chat.completion"))
+
+        let again = try await place.run("results", "b1", "-o", "out.jsonl", "--json")
+        #expect(again.status == 1)
+        let error = try Document(again.err)["error"]
+        #expect(error["code"].text == "erased")
+        #expect(
+            error["message"].text.hasPrefix(
+                "5 of the 5 answers of batch b1 were erased after their delivery to a file at 20"))
+        #expect(try place.read("out.jsonl") == piped.out)
+        // Money, usage and receipts stay, and so does the rest.
+        let status = try await place.status()
+        #expect(status["jobs"]["succeeded"].int == 5 && status["usage"]["output_tokens"].int > 0)
+        #expect(try await place.ok("results", "b1", "--partial").isEmpty)
+        #expect(try await place.ok("explain", "b1", "p-3").contains("succeeded"))
+    }
+
     @Test func `what a person has to mend is not taken up by itself`() async throws {
         let profile = #"{ seed: 1, latency: "5ms", keys: { "test-key-two": {} } }"#
         let (place, _) = try await Workplace.rehearsed(

@@ -118,12 +118,7 @@ import Testing
                 ]
             ),
             (configuration(class: "retain: \"results\","), []),
-            (
-                configuration(class: "retain: \"nothing\","),
-                [
-                    "line 3: classes.x.retain: prompts are erased when their jobs end; answers are kept until `prune` in this version"
-                ]
-            ),
+            (configuration(class: "retain: \"nothing\","), []),
             (
                 configuration(key: "enabled: false,"),
                 ["line 3: classes.x: only disabled keys can serve this class: \"a\""]

@@ -32,7 +32,14 @@ private struct ClassSentence {
         parts.append(platform)
         parts.append(attempts)
         if let budget { parts.append(budget) }
-        if policy.retain != nil { parts.append("of a job that has ended only the hash of its prompt is kept") }
+        switch policy.retain {
+        case nil: break
+        case .results: parts.append("of a job that has ended only the hash of its prompt is kept")
+        case .nothing:
+            parts.append(
+                "of a job that has ended only the hash of its prompt is kept, and of its answer once `results -o` has "
+                    + "delivered it")
+        }
         if let window { parts.append(window) }
         if let deadline = policy.deadline {
             parts.append(

@@ -83,7 +83,8 @@ package final class Engine {
             keys: configuration.keys, pools: configuration.pools,
             classes: configuration.classes.map { policy in (policy, configuration.keys(for: policy).map(\.name)) },
             prices: configuration.priceBook, refreshableKeys: secrets.refreshable, seed: options.seed)
-        try queue.keepNoPrompts(of: configuration.classes.filter { $0.retain != nil }.map(\.name))
+        let retained = configuration.classes.compactMap { policy in policy.retain.map { (policy.name, $0) } }
+        try queue.retain(Dictionary(uniqueKeysWithValues: retained))
         let recovered = try RunRecovery.perform(
             on: queue, scheduler: &scheduler, calendar: calendar.position, at: clock.now)
         let mail = mail
