@@ -140,7 +140,9 @@ import Testing
             (
                 "{ keys: { a: { provider: \"openai\", secret: \"none\" }, b: { provider: \"openrouter\", secret: \"none\",\n"
                     + "billing: \"platform\" } },\nclasses: { x: { posture: \"cost\", keys: { order: [\"b\", \"a\"] } } } }",
-                []
+                [
+                    "line 3: classes.x: keys \"a\" and \"b\" of different providers both serve any model: a name that only one of them has goes to the other too (list each key's `models`)"
+                ]
             ),
         ])
     func `what stops nothing is told as a notice`(_ text: String, _ expected: [String]) {
