@@ -62,7 +62,7 @@ package final class Engine {
     let onProgress: (RunSnapshot) -> Void
     let onNote: (String) -> Void
 
-    /// `queue` must hold the run lock and is used by the engine alone from here on. `makeTransport` gets the function
+    /// `queue` must hold the run lock, is used by the engine alone from here on, and closed by its end. `makeTransport` gets the function
     /// that takes the completions.
     package init(
         configuration: Configuration, secrets: KeyRing, queue: SQLiteQueue, options: RunOptions, clock: RunnerClock,

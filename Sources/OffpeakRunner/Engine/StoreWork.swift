@@ -15,6 +15,9 @@ final class StoreWork: @unchecked Sendable {
         self.note = note
     }
 
+    /// In good order, and with the log written back: what was erased must not stay readable there.
+    func close() { queue.close() }
+
     func perform(_ pending: PendingTick, at now: Timestamp, day: Int) -> StoreReply {
         var reply = StoreReply()
         var tick = pending.tick(day: day)

@@ -40,7 +40,7 @@ final class StoreWorker: Sendable {
     private let requests = Mailbox<Request>()
     private let stopped = DispatchSemaphore(value: 0)
 
-    /// `queue` is used by this worker's thread only from here on, until `stop` returns.
+    /// `queue` is used by this worker's thread only from here on, and is closed when `stop` returns.
     init(
         queue: SQLiteQueue, note: @escaping @Sendable (String) -> Void, reply: @escaping @Sendable (StoreReply) -> Void
     ) {
@@ -57,6 +57,7 @@ final class StoreWorker: Sendable {
                     }
                 }
             }
+            work.close()
             stopped.signal()
         }
         thread.name = "offpeak-store"
