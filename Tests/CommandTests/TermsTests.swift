@@ -34,6 +34,18 @@ import Testing
         #expect(first.status == 3, "\(first)")
         let done = try await place.status()["jobs"]["succeeded"].int
         #expect(done > 0 && done < 20)
+        let stopped = try await place.status()["stopped"].list
+        #expect(stopped.map { $0["code"].text } == ["budget_exhausted"] && stopped[0]["jobs"].int == 20 - done)
+        let words = try await place.ok("status")
+        #expect(
+            words.contains(
+                "    \(20 - done) jobs parked: budget_exhausted: the budget of 0.0005 USD per batch of class nightly is used up: "
+            )
+        )
+        #expect(
+            words.contains(
+                "\n        raise the class's budget, or wait for its next period: the next `offpeak run` takes them up by itself\n"
+            ))
 
         let same = try await place.run("run")
         #expect(same.status == 3 && !same.err.contains("budgets and quotas have room"), "\(same)")
@@ -60,6 +72,9 @@ import Testing
         let lost = try Document.lines(try await place.ok("results", "b1")).filter { !$0["error"].isNull }
         let reasons = lost.map { $0["error"]["message"].text.split(separator: ": ").dropFirst().first }
         #expect(reasons == ["exceeds_budget", "exceeds_budget", "unknown_cost"])
+        let stopped = try await place.status()["stopped"].list
+        #expect(stopped.map { $0["code"].text } == ["exceeds_budget", "unknown_cost"])
+        #expect(stopped.map { $0["jobs"].int } == [2, 1] && stopped.allSatisfy { !$0["at_least"].bool })
 
         try place.configure(provider, classes: Self.nightly(#"usd: 1, per: "batch""#), more: Self.key())
         #expect(try await place.run("run").status == 3)
