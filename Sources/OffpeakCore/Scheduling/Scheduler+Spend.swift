@@ -291,7 +291,7 @@ extension Scheduler {
                 keys[i].account.recall(
                     quota: isPresent(row, keys[i].account.quota?.per) ? amount : PeriodUse.Amount(),
                     fee: isPresent(row, keys[i].account.fee?.per) ? fee : PeriodUse.Amount(),
-                    creditUsed: row.charge.credit)
+                    creditUsed: keys[i].account.credit?.counts(row.day) == true ? row.charge.credit : .zero)
                 if let pool = keys[i].pool, isPresent(row, poolQuotas[pool]?.quota.per) {
                     poolQuotas[pool]?.use.recall(amount)
                 }

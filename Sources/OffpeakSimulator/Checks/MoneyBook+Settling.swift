@@ -107,8 +107,8 @@ extension MoneyBook {
         }
     }
 
-    /// The platform's fee. Where an attempt began in one period and ended in another, or an allowance of requests counts
-    /// lost ones or not, either is right.
+    /// The platform's fee, by the allowance of the period in which the attempt began. Where it ended two periods later, or
+    /// an allowance of requests counts lost ones or not, either is right.
     private mutating func fee(
         _ attempt: MoneyEntry, _ list: Money, _ entered: Money, _ ended: Timestamp, _ text: String
     ) -> Money {
@@ -122,8 +122,14 @@ extension MoneyBook {
         }
         counts.fees += 1
         if entered == .zero, full > .zero { counts.freeFees += 1 }
-        let isAcross = !MoneyBook.isSame(fee.per, attempt.day, Night.day(of: ended))
-        if isAcross, fee.allowance != nil, entered <= full { return entered }
+        let length =
+            switch fee.per {
+            case .day: 1
+            case .week: 7
+            case .month: 30
+            }
+        let isForgotten = Night.day(of: ended) / length > attempt.day / length + 1
+        if isForgotten, fee.allowance != nil, entered <= full { return entered }
         switch fee.allowance {
         case nil: return full
         case .money(let limit):
