@@ -273,33 +273,47 @@ extension Scheduler {
 
     mutating func turnPeriods(_ position: CalendarPosition) {
         day = position.day
-        for i in keys.indices { keys[i].account.turn(position.ends) }
-        for p in poolQuotas.indices { poolQuotas[p]?.use.turn(position.ends) }
-        for i in classes.indices { classes[i].budget?.turn(position.ends) }
+        var turned: Set<Period> = []
+        for period in Period.allCases {
+            guard let began = position.began[period], began >= periodsBegan[period] ?? began else { continue }
+            if let before = periodsBegan[period], began > before { turned.insert(period) }
+            periodsBegan[period] = began
+        }
+        for i in keys.indices { keys[i].account.turn(position) }
+        for p in poolQuotas.indices { poolQuotas[p]?.use.turn(position) }
+        for i in classes.indices { classes[i].budget?.turn(position) }
+        guard !spentAhead.isEmpty, !turned.isEmpty else { return }
+        for row in spentAhead { recall(row, position) { $0.map(turned.contains) ?? false } }
+        spentAhead.removeAll { $0.day <= position.day }
     }
 
-    /// What the ledger has: call once, before the first dispatch.
+    /// What the ledger has: call once, before the first dispatch. What it has of days to come, since the clock was put back,
+    /// counts for the present ones, and once more when those come.
     package mutating func recall(_ rows: [SpendRow], _ position: CalendarPosition) {
         turnPeriods(position)
-        func isPresent(_ row: SpendRow, _ period: Period?) -> Bool {
-            period.map { row.day >= position.began[$0] ?? 0 } ?? true
+        spentAhead = rows.filter { $0.day > position.day }
+        for row in rows { recall(row, position) { _ in true } }
+    }
+
+    /// Counts a row for the accounts whose period is meant; nil stands for what has none.
+    private mutating func recall(_ row: SpendRow, _ position: CalendarPosition, isMeant: (Period?) -> Bool) {
+        func isPresent(_ period: Period?) -> Bool {
+            isMeant(period) && period.map { row.day >= position.began[$0] ?? 0 } ?? true
         }
-        for row in rows {
-            let amount = PeriodUse.Amount(money: row.charge.value, requests: row.requests, tokens: row.tokens)
-            if let i = keys.firstIndex(where: { $0.name == row.route.key }) {
-                let fee = PeriodUse.Amount(money: row.charge.list, requests: row.requests)
-                keys[i].account.recall(
-                    quota: isPresent(row, keys[i].account.quota?.per) ? amount : PeriodUse.Amount(),
-                    fee: isPresent(row, keys[i].account.fee?.per) ? fee : PeriodUse.Amount(),
-                    creditUsed: keys[i].account.credit?.counts(row.day) == true ? row.charge.credit : .zero)
-                if let pool = keys[i].pool, isPresent(row, poolQuotas[pool]?.quota.per) {
-                    poolQuotas[pool]?.use.recall(amount)
-                }
-            }
-            for i in classes.indices where classes[i].policy.name == row.className {
-                guard let budget = classes[i].budget?.budget, isPresent(row, budget.per.period) else { continue }
-                classes[i].budget?.recall(row.charge.billed, batch: row.batch)
-            }
+        let amount = PeriodUse.Amount(money: row.charge.value, requests: row.requests, tokens: row.tokens)
+        if let i = keys.firstIndex(where: { $0.name == row.route.key }) {
+            let account = keys[i].account
+            let fee = PeriodUse.Amount(money: row.charge.list, requests: row.requests)
+            let isOfCredit = isMeant(nil) && account.credit?.counts(row.day) == true
+            keys[i].account.recall(
+                quota: isPresent(account.quota?.per) ? amount : PeriodUse.Amount(),
+                fee: isPresent(account.fee?.per) ? fee : PeriodUse.Amount(),
+                creditUsed: isOfCredit ? row.charge.credit : .zero)
+            if let pool = keys[i].pool, isPresent(poolQuotas[pool]?.quota.per) { poolQuotas[pool]?.use.recall(amount) }
+        }
+        for i in classes.indices where classes[i].policy.name == row.className {
+            guard let budget = classes[i].budget?.budget, isPresent(budget.per.period) else { continue }
+            classes[i].budget?.recall(row.charge.billed, batch: row.batch)
         }
     }
 }

@@ -178,7 +178,7 @@ package struct KeyAccount: Sendable {
 
     // MARK: Calendar and restarts
 
-    package mutating func turn(_ calendar: PeriodEnds) {
+    package mutating func turn(_ calendar: CalendarPosition) {
         quotaUse.turn(calendar)
         let before = (number: feeUse.number, settled: feeUse.settled)
         feeUse.turn(calendar)

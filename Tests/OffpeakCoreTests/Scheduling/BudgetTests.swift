@@ -64,6 +64,36 @@ import Testing
         #expect(third.starts.isEmpty && third.count(.parked) == left)
     }
 
+    @Test func `corrections of the clock do not renew a budget`() {
+        var bench = Self.bench(Budget(limit: nano(1_000_000), per: .day, then: .defer), jobs: 100)
+        for look in 1...20 as ClosedRange<Int64> {
+            var position = calendar(0)
+            position.ends.day = position.ends.day + .milliseconds(look)
+            bench.handle(.periodsTurned(position))
+            bench.run(for: .seconds(30))
+        }
+        #expect(bench.count(.succeeded) == 39 && bench.count(.ready) == 61)
+    }
+
+    @Test func `a clock put back between two runs and forward again in the second renews no budget`() {
+        var first = Self.bench(Budget(limit: nano(1_000_000), per: .day, then: .defer))
+        first.now = at(86_400_000)
+        first.handle(.periodsTurned(calendar(1)))
+        first.run(for: .minutes(5))
+        #expect(first.count(.succeeded) == 39)
+        // The day before, then the same day again, and the next.
+        for (day, more) in [(0, 0), (1, 0), (2, 39)] {
+            var second = Self.bench(Budget(limit: nano(1_000_000), per: .day, then: .defer))
+            second.scheduler.recall(rows(of: first.settlements, flows: first.flows), calendar(0))
+            for turn in 0...day {
+                second.now = at(Int64(turn) * 86_400_000)
+                second.handle(.periodsTurned(calendar(turn)))
+                second.run(for: .minutes(5))
+            }
+            #expect(second.count(.succeeded) == more, "day \(day)")
+        }
+    }
+
     @Test func `with fail, what does not fit any more ends as failed`() {
         var bench = Self.bench(Budget(limit: nano(1_000_000), per: .day, then: .fail))
         bench.run(for: .minutes(5))

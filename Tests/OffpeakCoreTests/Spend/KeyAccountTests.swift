@@ -197,29 +197,29 @@ import Testing
 
     @Test func `an allowance begins anew with its period`() {
         var account = Self.router(.money(nano(100)))
-        account.turn(calendar(0).ends)
+        account.turn(calendar(0))
         #expect(Self.pay(&account, 100).platform == .zero)
-        account.turn(calendar(27).ends)
+        account.turn(calendar(27))
         #expect(Self.pay(&account, 100).platform == nano(5))
-        account.turn(calendar(28).ends)
+        account.turn(calendar(28))
         #expect(Self.pay(&account, 100).platform == .zero)
     }
 
     @Test func `what was sent before a period's end is charged to the allowance of that period`() {
         var account = Self.router(.money(nano(150)))
-        account.turn(calendar(0).ends)
+        account.turn(calendar(0))
         let worst = account.worst(value: nano(100), list: nano(100), tokens: 1)
         let holds = (0..<3).map { _ in account.reserve(worst, forecastTokens: 1, at: at(0)) }
         func settle(_ hold: KeyAccount.Hold) -> Money {
             account.settle(hold, worst, value: nano(100), list: nano(100), tokens: 1, reported: nil, at: at(1)).platform
         }
         #expect(settle(holds[0]) == .zero)
-        account.turn(calendar(28).ends)
+        account.turn(calendar(28))
         // 50 are left of the old allowance, and then nothing; the new one is whole.
         #expect(settle(holds[1]) == nano(3))
         #expect(account.allowanceLeft == .money(nano(150)))
         #expect(Self.pay(&account, 100).platform == .zero)
-        account.turn(calendar(60).ends)
+        account.turn(calendar(60))
         // Two periods later nobody knows any more: the whole fee.
         #expect(settle(holds[2]) == nano(5))
         #expect(account.allowanceLeft == .money(nano(150)))
