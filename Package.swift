@@ -31,6 +31,7 @@ let package = Package(
         library("OffpeakCore"),
         library("JSONLines"),
         library("OffpeakProviders", ["OffpeakCore", "JSONLines"]),
+        library("OffpeakForecast", ["OffpeakCore"]),
 
         // Shells.
         library(
@@ -51,7 +52,7 @@ let package = Package(
             "OffpeakCommands",
             [
                 "OffpeakCore", "JSONLines", "OffpeakStore", "OffpeakProviders", "OffpeakTransport",
-                "OffpeakConfiguration", "HTTPServer", "OffpeakRehearsal", "OffpeakRunner",
+                "OffpeakConfiguration", "OffpeakForecast", "HTTPServer", "OffpeakRehearsal", "OffpeakRunner",
             ]),
         .executableTarget(name: "offpeak", dependencies: ["OffpeakCommands"], swiftSettings: strict),
 
@@ -66,7 +67,7 @@ let package = Package(
         tests(
             "OffpeakRunnerTests",
             ["OffpeakRunner", "OffpeakConfiguration", "OffpeakProviders", "OffpeakStore", "OffpeakCore"]),
-        tests("SimulationTests", ["OffpeakSimulator", "OffpeakCore"]),
+        tests("SimulationTests", ["OffpeakSimulator", "OffpeakForecast", "OffpeakCore"]),
         tests("CommandTests", ["OffpeakCommands", "OffpeakStore", "OffpeakCore"]),
         tests("TidyTests", []),
     ]

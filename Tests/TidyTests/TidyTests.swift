@@ -17,6 +17,7 @@ import Testing
         "OffpeakRehearsal": [
             "HTTPServer", "JSONLines", "OffpeakConfiguration", "OffpeakCore", "Glibc", "Dispatch", "Synchronization",
         ],
+        "OffpeakForecast": ["OffpeakCore"],
         "OffpeakSimulator": ["OffpeakCore", "OffpeakStore"],
         "OffpeakRunner": [
             "OffpeakCore", "JSONLines", "OffpeakStore", "OffpeakProviders", "OffpeakConfiguration", "Foundation",
@@ -24,7 +25,8 @@ import Testing
         ],
         "OffpeakCommands": [
             "OffpeakCore", "JSONLines", "OffpeakStore", "OffpeakProviders", "OffpeakTransport", "OffpeakConfiguration",
-            "HTTPServer", "OffpeakRehearsal", "OffpeakRunner", "Foundation", "Dispatch", "Glibc", "Synchronization",
+            "OffpeakForecast", "HTTPServer", "OffpeakRehearsal", "OffpeakRunner", "Foundation", "Dispatch", "Glibc",
+            "Synchronization",
         ],
         "offpeak": ["OffpeakCommands", "Foundation", "Glibc"],
     ]
@@ -109,7 +111,9 @@ import Testing
             "Date()", ".now()", "ContinuousClock", "SystemRandomNumberGenerator", ".randomElement()", "getenv",
         ]
         for source in try Self.sources(under: "Sources")
-        where ["OffpeakCore", "OffpeakProviders", "JSONLines", "OffpeakSimulator"].contains(source.target) {
+        where ["OffpeakCore", "OffpeakForecast", "OffpeakProviders", "JSONLines", "OffpeakSimulator"].contains(
+            source.target)
+        {
             for (number, line) in source.lines.enumerated() where !line.contains("//") {
                 for word in banned { #expect(!line.contains(word), "\(source.path):\(number + 1): \(word)") }
             }

@@ -31,6 +31,12 @@ package struct ConcurrencyWindow: Sendable {
         return window
     }
 
+    /// It has not yet met what the server bears.
+    package var isGrowing: Bool { configured == nil && window < Self.largest && !isSlowed }
+
+    /// Answers take half as long again as when there were few: the server only queues what more it gets.
+    private var isSlowed: Bool { answers > 32 && recent * 2 > baseline * 3 + 20_000 }
+
     /// A good answer came; `wasFull` tells whether the window was in use entirely when it did.
     package mutating func answered(after latency: Interval, wasFull: Bool) {
         guard configured == nil else { return }
@@ -39,9 +45,7 @@ package struct ConcurrencyWindow: Sendable {
         recent += (sample - recent) / min(answers, 64)
         if answers == 32 { baseline = recent }
         if answers > 32 { baseline = min(baseline, recent) }
-        guard wasFull, window < Self.largest else { return }
-        // Half as slow again as when it was small: the server only queues what more it gets.
-        if answers > 32 && recent * 2 > baseline * 3 + 20_000 { return }
+        guard wasFull, window < Self.largest, !isSlowed else { return }
         growth += 1
         if growth >= 2 {
             growth = 0

@@ -104,11 +104,13 @@ package struct AttemptStart: Sendable, Equatable {
     package var worstTokens: Int
     /// The calendar day, such as 20261124, whose quotas and budgets it uses.
     package var day: Int
+    /// Only because a cheaper key, or an own one, has not room enough.
+    package var isSpill: Bool
 
     package init(
         job: JobID, flow: FlowID, lease: Int, key: String, model: String, started: Timestamp, reservedTokens: Int,
         passedOver: String, bill: Billing = .provider, lane: Lane = .sync, worst: Charge = Charge(),
-        worstTokens: Int = 0, day: Int = 0
+        worstTokens: Int = 0, day: Int = 0, isSpill: Bool = false
     ) {
         self.job = job
         self.flow = flow
@@ -123,6 +125,7 @@ package struct AttemptStart: Sendable, Equatable {
         self.worst = worst
         self.worstTokens = worstTokens
         self.day = day
+        self.isSpill = isSpill
     }
 
     package var route: LedgerRoute { LedgerRoute(key: key, bill: bill, lane: lane, model: model) }

@@ -25,10 +25,10 @@ package struct PeriodUse: Sendable, Equatable {
     package let period: Period?
     package private(set) var settled = Amount()
     package private(set) var reserved = Amount()
+    /// The number of the day on which the period began.
+    private var began: Int?
     /// When the period ends.
     package private(set) var ends = Timestamp.distantFuture
-    /// The day on which it began, such as 20261124; nil before the calendar was first told.
-    private var began: Int?
     /// Counts the periods of this run: what was reserved in an earlier one is settled there, and no longer here.
     package private(set) var number = 0
 
@@ -74,9 +74,9 @@ package struct PeriodUse: Sendable, Equatable {
     /// What earlier runs used in the present period.
     package mutating func recall(_ used: Amount) { settled = settled + used }
 
-    /// The calendar as it stands: a later beginning is a new period, in which nothing is used yet. The end alone says nothing:
-    /// it moves by whatever the wall clock is corrected. A clock that is put back does not bring an old period back: when it
-    /// comes forward again, what was used would be forgotten.
+    /// The calendar as it stands: a period that began on a later day is a new one, in which nothing is used yet. Its end says
+    /// nothing of that: it is reckoned anew at each look and moves with a wall clock that is set. A clock that is put back
+    /// does not bring an old period back: when it comes forward again, what was used would be forgotten.
     package mutating func turn(_ calendar: CalendarPosition) {
         guard let period, let day = calendar.began[period], day >= began ?? day else { return }
         if let began, day > began {

@@ -51,16 +51,24 @@ import Testing
         #expect(use.settled == PeriodUse.Amount())
     }
 
-    @Test func `an end that moves a little, or a lot, with the clock is the same period's`() {
-        var use = PeriodUse(.day)
-        use.turn(calendar(4))
+    @Test(arguments: Period.allCases)
+    func `a period whose end is reckoned anew, or moved by a clock that is set, stays the same one`(_ period: Period) {
+        var use = PeriodUse(period)
+        use.turn(calendar(3))
         use.settle(Self.ten, used: Self.ten, number: use.reserve(Self.ten))
-        for shift in [1, -1, 3_600_000, 50_000_000] as [Int64] {
-            var moved = calendar(4)
-            moved.ends.day = moved.ends.day + .milliseconds(shift)
+        let held = use.reserve(Self.ten)
+        for shift in [1, -1, 300_000, -300_000, 2] as [Int64] {
+            var moved = calendar(3)
+            let ends = moved.ends
+            moved.ends = PeriodEnds(
+                day: ends.day + .milliseconds(shift), week: ends.week + .milliseconds(shift),
+                month: ends.month + .milliseconds(shift))
             use.turn(moved)
-            #expect(use.settled == Self.ten && use.ends == moved.ends.day)
+            #expect(use.settled == Self.ten && use.reserved == Self.ten, "moved by \(shift) ms")
+            #expect(use.ends == moved.ends[period])
         }
+        use.settle(Self.ten, used: Self.ten, number: held)
+        #expect(use.settled == Self.ten + Self.ten && use.reserved == PeriodUse.Amount())
     }
 
     @Test func `tells what never fits from what does not fit now`() {

@@ -1,5 +1,5 @@
-/// What is going to happen, by time; what happens at the same moment comes in an order that the seed draws.
-struct EventHeap<Event> {
+/// What is going to happen in virtual time, the soonest first; ties are broken by a number that the caller gives.
+package struct EventHeap<Event> {
     private struct Entry {
         let time: Int64
         let tie: UInt64
@@ -8,9 +8,14 @@ struct EventHeap<Event> {
 
     private var entries: [Entry] = []
 
-    var isEmpty: Bool { entries.isEmpty }
+    package init() {}
 
-    mutating func push(_ event: Event, at time: Int64, tie: UInt64) {
+    package var isEmpty: Bool { entries.isEmpty }
+
+    /// When the next thing happens.
+    package var time: Int64? { entries.first?.time }
+
+    package mutating func push(_ event: Event, at time: Int64, tie: UInt64) {
         entries.append(Entry(time: time, tie: tie, event: event))
         var child = entries.count - 1
         while child > 0 {
@@ -21,7 +26,7 @@ struct EventHeap<Event> {
         }
     }
 
-    mutating func pop() -> (time: Int64, event: Event)? {
+    package mutating func pop() -> (time: Int64, event: Event)? {
         guard let first = entries.first else { return nil }
         let last = entries.removeLast()
         if !entries.isEmpty {
