@@ -107,6 +107,7 @@ package struct Forecast {
         for settlement in work.settlements { settle(settlement) }
         for start in work.starts { begin(start, answers) }
         for (flow, hold) in work.holds { note(hold, on: flow) }
+        for stop in work.stops { giveUp(stop) }
         for (flow, failure) in work.parkings { giveUp(flow, failure, \.parked) }
         for (flow, failure) in work.failings { giveUp(flow, failure, \.failed) }
         for flow in work.fetches {
@@ -159,10 +160,19 @@ package struct Forecast {
         result.finished(line.flow, at: now)
     }
 
+    /// One job stops before it has begun.
+    private mutating func giveUp(_ stop: JobStop) {
+        guard tickets.removeValue(forKey: stop.job) != nil else { return }
+        lines[stop.flow]?.began(stop.job)
+        lines[stop.flow]?.ended()
+        if stop.state == .parked { result.parked += 1 } else { result.failed += 1 }
+        result.stopped(1, stop.failure.message)
+    }
+
     private mutating func giveUp(_ flow: FlowID, _ failure: Failure, _ count: WritableKeyPath<ForecastResult, Int>) {
         let given = lines[flow]?.giveUp() ?? 0
         result[keyPath: count] += given
-        if given > 0 { result.stopped.append((given, failure.message)) }
+        if given > 0 { result.stopped(given, failure.message) }
     }
 
     private mutating func note(_ hold: Hold?, on flow: FlowID) {

@@ -35,7 +35,7 @@ package struct ForecastResult: Sendable {
     package private(set) var waits: [Wait] = []
     package var spill = Share(key: "", lane: .sync, bill: .platform)
     /// Jobs that stop for a person, or fail, and why.
-    package var stopped: [(jobs: Int, reason: String)] = []
+    package private(set) var stopped: [(jobs: Int, reason: String)] = []
     private var spilled: Set<JobID> = []
     private var places: [LedgerRoute: Int] = [:]
 
@@ -72,6 +72,17 @@ package struct ForecastResult: Sendable {
         finish = now
         finishOfFlow[flow.id] = now
         if let deadline = flow.deadline, now > deadline { late += 1 }
+    }
+
+    /// Some jobs stop. Of very many reasons the later ones are told with the last.
+    mutating func stopped(_ jobs: Int, _ reason: String) {
+        if let same = stopped.firstIndex(where: { $0.reason == reason }) {
+            stopped[same].jobs += jobs
+        } else if stopped.count < 100 {
+            stopped.append((jobs, reason))
+        } else {
+            stopped[stopped.count - 1].jobs += jobs
+        }
     }
 
     mutating func held(_ jobs: Int, _ hold: Hold, until: Timestamp) {

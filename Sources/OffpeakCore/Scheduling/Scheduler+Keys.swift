@@ -195,12 +195,18 @@ extension Scheduler {
         var passing: KeyObstacle?
         var hasOpenEnd = false
         var lasting: KeyObstacle?
+        let isOfJob = obstacles.contains { $0.obstacle.isOfJob }
         let isOpen = obstacles.contains { !$0.obstacle.isWithheld }
         for (key, obstacle) in obstacles where !obstacle.isWithheld || !isOpen {
             var named = obstacle
             named.reason = "key \(keys[key].name): \(obstacle.reason)"
             if obstacle.needsPerson {
-                if lasting == nil || (lasting!.failure == nil && obstacle.failure != nil) { lasting = named }
+                // A job's own trouble stops that job alone, whatever else is wrong with other keys.
+                if lasting == nil || (lasting!.failure == nil && obstacle.failure != nil)
+                    || (obstacle.isOfJob && !lasting!.isOfJob)
+                {
+                    lasting = named
+                }
             } else if let until = obstacle.until {
                 if passing == nil || until < passing!.until! { passing = named }
             } else {
@@ -208,8 +214,10 @@ extension Scheduler {
             }
         }
         if hasOpenEnd {
-            return KeyObstacle(reason: "answers are awaited", until: passing?.until, isOpenEnded: true)
+            return KeyObstacle(
+                reason: "answers are awaited", until: passing?.until, isOpenEnded: true, isOfJob: isOfJob)
         }
+        passing?.isOfJob = isOfJob
         if let passing { return passing }
         // One paused key is a person's doing, not a failure: then nothing is parked for the rejected ones beside it.
         if obstacles.contains(where: { $0.obstacle.needsPerson && $0.obstacle.failure == nil }) {

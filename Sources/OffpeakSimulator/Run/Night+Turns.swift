@@ -58,6 +58,7 @@ extension Night {
         } catch {
             checks.fail("recovery failed: \(error)")
         }
+        if raise == 0 { checks.tookUp(queue) }
         checks.recovered(queue)
         checks.book { $0.recovered(queue) }
     }

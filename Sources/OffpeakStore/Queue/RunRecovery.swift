@@ -1,14 +1,22 @@
 import OffpeakCore
 
-/// What a run does before its first decision: it settles what a dead run left open and recalls what limits must know.
+/// What a run does before its first decision: it settles what a dead run left open, recalls what limits must know, and
+/// takes up again what was parked for money that is there now.
 package enum RunRecovery {
+    package struct Report: Sendable, Equatable {
+        /// Attempts that a dead run had left open, and how many of their jobs are parked for it.
+        package var open = 0
+        package var parked = 0
+        /// Jobs that the lack of money had parked, and that go on now.
+        package var takenUp = 0
+    }
+
     /// Attempts further back than this cannot matter to any window that is learned or configured.
     private static let longestMemory = Interval.hours(1)
 
-    /// Returns how many attempts a dead run had left open, and how many of their jobs are parked for it.
     package static func perform(
         on queue: some JobQueue, scheduler: inout Scheduler, calendar: CalendarPosition, at now: Timestamp
-    ) throws(StoreError) -> (open: Int, parked: Int) {
+    ) throws(StoreError) -> Report {
         let memories = try queue.keyMemories()
         let longest = memories.compactMap(\.learnedWindow).max() ?? .zero
         let since = now - min(longestMemory, max(.seconds(61), longest + .seconds(1)))
@@ -28,17 +36,32 @@ package enum RunRecovery {
         var effects = SchedulerEffects()
         scheduler.handle(.dayStarted(used: used, ends: calendar.ends.day), at: now, into: &effects)
         // First the dead run's attempts: what they may have cost is spent.
-        let abandoned = try settleAbandoned(on: queue, scheduler: &scheduler, at: now)
+        var report = try settleAbandoned(on: queue, scheduler: &scheduler, at: now)
         scheduler.recall(try queue.spend(), calendar)
-        return abandoned
+        report.takenUp = try takeUpParked(on: queue, scheduler: &scheduler, at: now)
+        return report
+    }
+
+    /// A budget parks in input order, so the first of those that it parked decides; what is too much for itself is judged
+    /// as if it were the smallest of its kind. What does not fit after all is parked again.
+    private static func takeUpParked(
+        on queue: some JobQueue, scheduler: inout Scheduler, at now: Timestamp
+    ) throws(StoreError) -> Int {
+        var total = 0
+        for parked in try queue.parkedForMoney() {
+            let decisive = parked.reason == .budgetExhausted ? parked.first : parked.least
+            guard scheduler.hasMoney(for: decisive, of: parked.flow, at: now) else { continue }
+            total += try queue.takeUp(flow: parked.flow.id, parkedFor: parked.reason, at: now)
+        }
+        return total
     }
 
     /// The caller holds the run lock, so whatever is open belongs to a run that has died.
     private static func settleAbandoned(
         on queue: some JobQueue, scheduler: inout Scheduler, at now: Timestamp
-    ) throws(StoreError) -> (open: Int, parked: Int) {
+    ) throws(StoreError) -> Report {
         let open = try queue.openAttempts()
-        guard !open.isEmpty else { return (0, 0) }
+        guard !open.isEmpty else { return Report() }
         let classNames = Dictionary(uniqueKeysWithValues: try queue.openFlows().map { ($0.id, $0.className) })
         var tick = Tick()
         tick.settlements = open.map {
@@ -47,6 +70,6 @@ package enum RunRecovery {
             return settlement
         }
         _ = try queue.commit(tick, at: now)
-        return (open.count, tick.settlements.filter { $0.disposition == .park }.count)
+        return Report(open: open.count, parked: tick.settlements.filter { $0.disposition == .park }.count)
     }
 }
