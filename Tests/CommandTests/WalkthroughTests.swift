@@ -90,7 +90,7 @@ import Testing
     ) async throws {
         #expect(text.contains("    20 jobs: 12 succeeded, 8 parked\n"))
         #expect(text.contains("contracts-120 of b1, line 20, class contracts, model demo-small: parked\n"))
-        #expect(text.contains("  invalid_api_key: the provider refuses the key (HTTP 401)"))
+        #expect(text.contains("  invalid_api_key: key team-a: the provider refuses the key (HTTP 401)"))
         let accounts = ledger["by_key"]
         #expect(accounts["team-a"]["answers"].int == 12 && accounts["team-a-2"]["answers"].int == 8)
         #expect(try await walk.place.status(of: "b1")["jobs"]["succeeded"].int == 20)
