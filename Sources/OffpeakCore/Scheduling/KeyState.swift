@@ -9,6 +9,9 @@ struct KeyState: Sendable {
     }
 
     let descriptor: KeyDescriptor
+    // Stored, since what is computed is computed from a copy of all of this.
+    let name: String
+    let isShared: Bool
     /// Index of its pool.
     let pool: Int?
     var limiter: AccountLimiter
@@ -39,13 +42,11 @@ struct KeyState: Sendable {
 
     init(descriptor: KeyDescriptor, pool: Int?, limiter: AccountLimiter) {
         self.descriptor = descriptor
+        (name, isShared) = (descriptor.name, descriptor.isShared)
         self.pool = pool
         self.limiter = limiter
         account = KeyAccount(descriptor)
     }
-
-    var name: String { descriptor.name }
-    var isShared: Bool { descriptor.isShared }
 
     mutating func answered(in time: Interval) {
         let sample = Int(time.milliseconds) * 1_000

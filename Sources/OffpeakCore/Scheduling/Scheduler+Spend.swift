@@ -12,10 +12,13 @@ struct FlightSpend: Sendable {
 }
 
 extension KeyState {
-    /// What a model costs on the key, and what it is worth at list price, which a platform's fee goes by.
-    struct Price: Sendable {
+    /// What a model costs on the key, and what it is worth at list price, which a platform's fee goes by. Shared, since it is
+    /// looked at for every job and key.
+    final class Price: Sendable {
         let own: ModelPrice?
         let list: ModelPrice?
+
+        init(own: ModelPrice?, list: ModelPrice?) { (self.own, self.list) = (own, list) }
     }
 }
 
@@ -132,11 +135,13 @@ extension Scheduler {
     /// Why a class's budget takes no more of a batch.
     private func budgetObstacle(_ worst: Money, of state: FlowState) -> KeyObstacle? {
         guard let account = classes[state.classIndex].budget else { return nil }
+        let fit = account.fit(worst, batch: state.flow.batch)
+        // This is asked for every job and key, so words are only made where they are needed.
+        if case .fits = fit { return nil }
         let budget = account.budget
         let name =
             "the budget of \(budget.limit.text) USD per \(budget.per.rawValue) of class "
             + classes[state.classIndex].policy.name
-        let fit = account.fit(worst, batch: state.flow.batch)
         switch fit {
         case .fits: return nil
         case .later: return KeyObstacle(reason: "\(name) is used up if all that is in flight costs its most")
