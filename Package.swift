@@ -36,7 +36,10 @@ let package = Package(
         // Shells.
         library(
             "OffpeakStore", ["OffpeakCore", "CSQLite"],
-            resources: [.embedInCode("Migrations/m001_initial.sql"), .embedInCode("Migrations/m002_money.sql")]),
+            resources: [
+                .embedInCode("Migrations/m001_initial.sql"), .embedInCode("Migrations/m002_money.sql"),
+                .embedInCode("Migrations/m003_forecast.sql"),
+            ]),
         library("OffpeakTransport", ["OffpeakProviders", "CCurl", "CEpoll"]),
         library("OffpeakConfiguration", ["OffpeakCore", "JSONLines", "OffpeakProviders"]),
         library("HTTPServer", ["CEpoll"]),

@@ -6,7 +6,9 @@ enum Migrator {
     static let applicationID = 0x6F66_706B
 
     /// In order; step n brings version n − 1 to n. A step never changes once it is released.
-    static var steps: [[UInt8]] { [PackageResources.m001_initial_sql, PackageResources.m002_money_sql] }
+    static var steps: [[UInt8]] {
+        [PackageResources.m001_initial_sql, PackageResources.m002_money_sql, PackageResources.m003_forecast_sql]
+    }
 
     private enum SQL {
         static let begin: StaticString = "BEGIN IMMEDIATE"
@@ -19,7 +21,9 @@ enum Migrator {
         static let record: StaticString = "INSERT INTO migration (version, checksum) VALUES (?, ?)"
         static let recorded: StaticString = "SELECT checksum FROM migration ORDER BY version"
         /// `user_version` takes no parameter, so each version has its own literal.
-        static let setVersion: [StaticString] = ["PRAGMA user_version = 1", "PRAGMA user_version = 2"]
+        static let setVersion: [StaticString] = [
+            "PRAGMA user_version = 1", "PRAGMA user_version = 2", "PRAGMA user_version = 3",
+        ]
     }
 
     /// What a file turned out to be.
