@@ -67,7 +67,8 @@ let package = Package(
         tests(
             "OffpeakRunnerTests",
             ["OffpeakRunner", "OffpeakConfiguration", "OffpeakProviders", "OffpeakStore", "OffpeakCore"]),
-        tests("SimulationTests", ["OffpeakSimulator", "OffpeakForecast", "OffpeakCore"]),
+        tests("OffpeakForecastTests", ["OffpeakForecast", "OffpeakCore"]),
+        tests("SimulationTests", ["OffpeakSimulator", "OffpeakCore"]),
         tests("CommandTests", ["OffpeakCommands", "OffpeakStore", "OffpeakCore"]),
         tests("TidyTests", []),
     ]
