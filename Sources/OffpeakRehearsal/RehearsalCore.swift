@@ -76,7 +76,7 @@ package struct RehearsalCore: Sendable {
         let entry = keys.entries[key]
         lastTicket += 1
         var flight = Flight(key: key, pool: entry.pool, body: contentHash(request.body))
-        ledger.receive(body: flight.body, key: key, at: now)
+        ledger.receive(body: flight.body, key: key, pool: entry.pool, at: now)
 
         var answer = decide(request, endpoint, entry, &flight, at: now)
         answer.ticket = lastTicket

@@ -16,47 +16,8 @@ import Testing
     ]
     private static let groupings = ["key", "class", "model", "batch", "day", "bill"]
 
-    /// Nano-dollars of a decimal text, read digit by digit: none of the program's own arithmetic.
-    private static func nano(_ text: String, _ location: SourceLocation = #_sourceLocation) -> Int {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 2, 2...9 ~= parts[1].count, let whole = Int(parts[0]),
-            let rest = Int(parts[1].padding(toLength: 9, withPad: "0", startingAt: 0)), rest >= 0
-        else {
-            Issue.record("not an amount of money: \(text)", sourceLocation: location)
-            return -1
-        }
-        return whole * 1_000_000_000 + (text.hasPrefix("-") ? -rest : rest)
-    }
-
     private static func isSame(_ a: Document, _ b: Document) -> Bool {
         (a.value as? NSObject).map { $0.isEqual(b.value) } ?? false
-    }
-
-    /// Both bills, credit, and what is assumed for lost answers.
-    private struct Amounts: Equatable, CustomStringConvertible {
-        var provider = 0
-        var platform = 0
-        var credit = 0
-        var unknown = 0
-
-        init(provider: Int = 0, platform: Int = 0, credit: Int = 0, unknown: Int = 0) {
-            (self.provider, self.platform, self.credit, self.unknown) = (provider, platform, credit, unknown)
-        }
-
-        init(_ cost: Document) {
-            provider = nano(cost["provider_usd"].text)
-            platform = nano(cost["platform_usd"].text)
-            credit = nano(cost["credit_usd"].text)
-            unknown = nano(cost["unknown"]["provider_usd"].text) + nano(cost["unknown"]["platform_usd"].text)
-        }
-
-        static func + (a: Amounts, b: Amounts) -> Amounts {
-            Amounts(
-                provider: a.provider + b.provider, platform: a.platform + b.platform, credit: a.credit + b.credit,
-                unknown: a.unknown + b.unknown)
-        }
-
-        var description: String { "provider \(provider) platform \(platform) credit \(credit) unknown \(unknown)" }
     }
 
     private static func body(_ name: String, _ number: Int) -> String {
@@ -191,7 +152,7 @@ import Testing
         let budget = status["budgets"][0]
         #expect(budget["class"].text == "nightly" && budget["usd"].text == "1.00" && budget["per"].text == "day")
         let spent = Amounts(status["cost"]).provider + Amounts(status["cost"]).platform
-        #expect(Self.nano(budget["left_usd"].text) == 1_000_000_000 - spent)
+        #expect(Amounts.nano(budget["left_usd"].text) == 1_000_000_000 - spent)
         #expect(try await place.status(of: "b3")["unpriced_tokens"].int > 0)
 
         let lines = try Document.lines(try await place.ok("results", "b1", "--receipts"))
@@ -250,14 +211,14 @@ import Testing
                 "left_tokens": .int, "per": .oneOf(["day"]), "resets": .time,
             ]))
         let value = expected["own"]!.provider + expected["own"]!.credit
-        #expect(Self.nano(own["quota"]["left_usd"].text) == 1_000_000_000 - value)
+        #expect(Amounts.nano(own["quota"]["left_usd"].text) == 1_000_000_000 - value)
         #expect(own["quota"]["left_requests"].int == 0)
         #expect(own["credit"]["usd"].text == "0.0005" && own["credit"]["left_usd"].text == "0.00")
         #expect(own["credit"]["expires"].text == "2099-01-31T23:00:00Z" && own["fee"].keys.isEmpty)
         let fee = try #require(keys["router"])["fee"]
         #expect(fee["allowance_usd"].text == "0.0004" && fee["allowance_left_usd"].text == "0.00")
         #expect(fee["percent"].text == "5" && fee["per"].text == "month")
-        #expect(Self.nano(fee["so_far_usd"].text) == expected["router"]!.platform)
+        #expect(Amounts.nano(fee["so_far_usd"].text) == expected["router"]!.platform)
         expect(fee["resets"], is: .time)
         let words = try await place.ok("keys")
         #expect(words.contains("    credit: 0.00 of 0.0005 USD left, until 2099-01-31T23:00:00Z\n"))
@@ -409,6 +370,6 @@ import Testing
         let total = try await place.run("report", "--json").document()["total"]["cost"]["provider_usd"].text
         #expect(shown.contains("cost of this run: provider \(total) USD, platform 0.00 USD"))
         let ledger = try await provider.ledger()["by_key"]["own"]
-        #expect(Self.nano(total) == ledger["input_tokens"].int * 200 + ledger["output_tokens"].int * 1_600)
+        #expect(Amounts.nano(total) == ledger["input_tokens"].int * 200 + ledger["output_tokens"].int * 1_600)
     }
 }

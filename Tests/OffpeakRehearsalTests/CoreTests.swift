@@ -79,6 +79,7 @@ extension ServerAnswer {
         #expect(ledger.keys.map(\.rejected429) == [1, 1, 1])
         #expect(ledger.pools.map(\.name) == ["p"])
         #expect(ledger.pools[0].peakInWindow == 2)
+        #expect(ledger.pools[0].requests == 4)
     }
 
     @Test func `a refusal says when to come again, and that is right`() {

@@ -24,7 +24,7 @@ struct KeyMoney {
         self.now = now
         ends = calendar.ends
         var account = KeyAccount(key)
-        account.turn(calendar.ends)
+        account.turn(calendar)
         var feeSoFar = Money.zero
         let own = lines.filter { $0.row.route.key == key.name }
         for row in own.map(\.row) {

@@ -20,6 +20,14 @@ package enum Shortage: Sendable, Equatable {
         }
     }
 
+    /// A smaller request may still fit.
+    package var isOfTokens: Bool {
+        switch self {
+        case .tokensPerMinute, .tokensPerDay, .serverSaysFull: true
+        default: false
+        }
+    }
+
     /// For people, in the words of `status` and `explain`.
     package var text: String {
         switch self {
@@ -47,16 +55,16 @@ package enum Room: Sendable, Equatable {
 package struct AccountLimiter: Sendable {
     let limits: Limits
     private(set) var log = SendLog()
-    private var requestWindow: SlidingWindow?
-    private var tokenWindow: SlidingWindow?
+    var requestWindow: SlidingWindow?
+    var tokenWindow: SlidingWindow?
     /// What was found out about the server, on top of what was configured.
-    private var discovery = LimitDiscovery()
+    var discovery = LimitDiscovery()
     private(set) var concurrency: ConcurrencyWindow
     private(set) var inFlight = 0
     /// Requests and tokens of the current calendar day.
     private(set) var dayRequests = 0
     private(set) var dayTokens = 0
-    private var dayEnds = Timestamp.distantFuture
+    var dayEnds = Timestamp.distantFuture
     /// No sends before this moment.
     private(set) var blockedUntil = Timestamp.distantPast
     /// When the next single request tries whether the server accepts again, if it did not say.
@@ -75,8 +83,8 @@ package struct AccountLimiter: Sendable {
     private var tokensSent = 0
     /// Set when something changed that must survive a restart.
     private(set) var hasNews = false
-    private let limitModel: LimitModel
-    private let margin: Interval
+    let limitModel: LimitModel
+    let margin: Interval
 
     /// Until its answer comes, a request may be counted by the server this long after it was sent.
     package static let wayThere = Interval.milliseconds(500)
@@ -134,23 +142,7 @@ package struct AccountLimiter: Sendable {
         return .free
     }
 
-    /// About how many requests of so many tokens fit into a time, in milliseconds, if answers take `latency`.
-    package func capacity(in time: Int, tokens: Int, latency: Interval) -> Int {
-        var jobs = Int.max / 4
-        func limit(_ count: Int, per length: Interval) {
-            let exact = Int128(count) * Int128(time) / Int128(max(1, length.milliseconds))
-            jobs = min(jobs, Int(clamping: exact))
-        }
-        if let rpm = limits.rpm { limit(inUse(of: rpm), per: .minutes(1)) }
-        if let tpm = limits.tpm { limit(inUse(of: tpm) / max(1, tokens), per: .minutes(1)) }
-        if let found = discovery.finding { limit(found.requests, per: found.per) }
-        if latency > .zero { limit(concurrency.allowed, per: latency) }
-        if let rpd = limits.rpd { jobs = min(jobs, max(0, rpd - dayRequests)) }
-        if let tpd = limits.tpd { jobs = min(jobs, max(0, tpd - dayTokens) / max(1, tokens)) }
-        return jobs
-    }
-
-    private func inUse(of limit: Int) -> Int { max(1, limit * useOfLimit / 1_000) }
+    func inUse(of limit: Int) -> Int { max(1, limit * useOfLimit / 1_000) }
 
     private func dayShortage(tokens: Int) -> Shortage? {
         if let rpd = limits.rpd, dayRequests + 1 > rpd { return .requestsPerDay(rpd) }

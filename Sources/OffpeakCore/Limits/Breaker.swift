@@ -8,6 +8,8 @@ package struct Breaker: Sendable {
     private var pause = Breaker.firstPause
     /// While open: when the next single request may go.
     package private(set) var opensAt = Timestamp.distantPast
+    /// When it last began to be taken not to work.
+    package private(set) var trippedAt = Timestamp.distantPast
 
     static let inARow = 5
     static let remembered = 20
@@ -57,6 +59,7 @@ package struct Breaker: Sendable {
     package mutating func inconclusive() { if phase == .halfOpen { phase = .open } }
 
     private mutating func open(at now: Timestamp) {
+        if phase == .closed { trippedAt = now }
         phase = .open
         opensAt = now + pause
     }

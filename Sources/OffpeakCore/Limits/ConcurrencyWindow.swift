@@ -36,6 +36,12 @@ package struct ConcurrencyWindow: Sendable {
         return window
     }
 
+    /// It has not yet met what the server bears.
+    package var isGrowing: Bool { configured == nil && window < Self.largest && !isSlowed }
+
+    /// Answers take half as long again as when there were few: the server only queues what more it gets.
+    private var isSlowed: Bool { measured > round && recent * 2 > baseline * 3 + 20_000 }
+
     /// A good answer came; `wasFull` tells whether the window was in use entirely when it did.
     package mutating func answered(after latency: Interval, wasFull: Bool) {
         guard configured == nil else { return }
@@ -45,9 +51,7 @@ package struct ConcurrencyWindow: Sendable {
         recent += (sample - recent) / min(measured, 64)
         if measured == round { baseline = recent }
         if measured > round { baseline = min(baseline, recent) }
-        guard wasFull, window < Self.largest else { return }
-        // Half as slow again as when it was small: the server only queues what more it gets.
-        if measured > round && recent * 2 > baseline * 3 + 20_000 { return }
+        guard wasFull, window < Self.largest, !isSlowed else { return }
         growth += 1
         if growth >= 2 {
             growth = 0

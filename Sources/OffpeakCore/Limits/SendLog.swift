@@ -101,6 +101,17 @@ package struct SlidingWindow: Sendable {
         return nil
     }
 
+    /// How much of what is counted now leaves the window by a moment.
+    func freed(by moment: Timestamp, in log: SendLog) -> Int {
+        var sum = 0
+        var sequence = head
+        while sequence < log.end, log[sequence].countedAt + length + Self.slack <= moment {
+            sum += weight(log[sequence])
+            sequence += 1
+        }
+        return sum
+    }
+
     /// How much was counted in the window's length before a moment.
     func counted(before moment: Timestamp, length: Interval, in log: SendLog) -> Int {
         var sum = 0

@@ -18,6 +18,8 @@ struct KeyState: Sendable {
     var breaker = Breaker()
     var health = Health.ok
     var isPaused = false
+    /// An earlier run found it rejected, which the queue tells people until it works again.
+    var wasRejected = false
     /// Loading its secret again may give another one.
     var isRefreshable = false
     /// It was rejected, and its secret is being loaded again.
@@ -37,8 +39,8 @@ struct KeyState: Sendable {
     var account: KeyAccount
     /// Prices that were looked up, by the provider's name of the model.
     var prices: [String: Price] = [:]
-    /// While one pass of dispatching lasts: why it takes no more.
-    var fullInPass: KeyObstacle?
+    /// While one pass of dispatching lasts: why it takes no more requests with so many tokens, or more of them.
+    var fullInPass: (obstacle: KeyObstacle, tokens: Int)?
 
     init(descriptor: KeyDescriptor, pool: Int?, limiter: AccountLimiter) {
         self.descriptor = descriptor

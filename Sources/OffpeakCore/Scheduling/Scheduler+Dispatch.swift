@@ -5,6 +5,7 @@ extension Scheduler {
     /// Starts whatever fits now, notes why the rest does not, and says when to come back.
     package mutating func dispatch(at now: Timestamp, into effects: inout SchedulerEffects) {
         for i in keys.indices { keys[i].fullInPass = nil }
+        watchPlan()
         for i in classes.indices { (classes[i].cursor, classes[i].hasWork) = (0, false) }
         var started = 0
         if !isDraining {
@@ -14,6 +15,7 @@ extension Scheduler {
             }
             if started == Self.largestPass { effects.wake(at: now) } else { noteIdleClasses() }
         }
+        if let moment = planWake(at: now) { effects.wake(at: moment) }
         for i in keys.indices { note(key: i, into: &effects) }
     }
 
@@ -198,6 +200,7 @@ extension Scheduler {
         let classIndex = classes.firstIndex { $0.policy.name == flow.className }!
         let spend = reserveSpend(
             ticket, of: flow, classIndex: classIndex, key: key, model: route.model, tokens: tokens, at: now)
+        notePlanned(flow.id, key: key, tokens: tokens, isProvisioned: spend.hold.isProvisioned, at: now)
         flights[ticket.id] = Flight(
             ticket: ticket, key: key, keySequence: sequence, poolSequence: poolSequence, tokensThrough: through,
             poolTokensThrough: poolThrough, reserved: tokens, model: route.model,

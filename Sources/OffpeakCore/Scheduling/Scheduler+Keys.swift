@@ -70,19 +70,16 @@ extension Scheduler {
             offers.append(offer)
             if policy.objective == .order, offer.obstacle == nil { break }
         }
-        let best = offers.filter { $0.obstacle == nil }.min { $0.goesBefore($1, by: policy.objective) }
-        let mayWait = policy.objective == .cost || best?.isShared == true
-        if let best, mayWait, policy.shared == .spill || !best.isShared,
-            let cheaper = savings(over: best, among: offers, of: state, at: now)
-        {
-            for i in offers.indices where offers[i].obstacle == nil { offers[i].obstacle = cheaper }
-        }
+        let best = thriftiest(of: &offers, for: state, hasHistory: ladder != nil, at: now)
         let obstacles = offers.compactMap { offer in offer.obstacle.map { (key: offer.key, obstacle: $0) } }
-        if let best, offers.contains(where: { $0.key == best.key && $0.obstacle == nil }) {
+        if let best {
             let isSpill =
                 best.isShared
                 || (policy.objective == .cost
-                    && offers.contains { $0.obstacle?.isPace == true && $0.goesBefore(best, by: .cost) })
+                    && offers.contains { offer in
+                        guard let obstacle = offer.obstacle, offer.goesBefore(best, by: .cost) else { return false }
+                        return obstacle.isPace || obstacle.isWithheld
+                    })
             return .key(
                 ChosenRoute(
                     key: best.key, model: best.model, modelIndex: modelIndex, tokens: best.tokens,
@@ -113,7 +110,7 @@ extension Scheduler {
     }
 
     /// Tokens to reserve: as the provider counts them.
-    private func reservation(_ key: Int, _ forecast: Int, _ ticket: JobTicket) -> Int {
+    func reservation(_ key: Int, _ forecast: Int, _ ticket: JobTicket) -> Int {
         guard keys[key].descriptor.tokenCounting == .reserved, let output = ticket.maxOutputTokens else {
             return forecast
         }
@@ -128,7 +125,7 @@ extension Scheduler {
     ) -> KeyObstacle? {
         // First what lasts: work must not wait for room on a key that will never serve it.
         if let lasting = lastingObstacle(key, model, at: now) { return lasting }
-        if let full = keys[key].fullInPass { return full }
+        if let full = keys[key].fullInPass, tokens >= full.tokens { return full.obstacle }
         if let model, let money = moneyObstacle(key, model, ticket, state, at: now) { return money }
         if let until = ladder?.avoided[key], until > now {
             return KeyObstacle(reason: "it failed this job before", until: until, isExhausted: true)
@@ -138,18 +135,27 @@ extension Scheduler {
             let full = KeyObstacle(
                 reason: "its provider keeps failing: \(keys[key].trouble)", until: opens > now ? opens : nil,
                 isExhausted: true)
-            keys[key].fullInPass = full
+            keys[key].fullInPass = (full, 0)
             return full
         }
         if case .none(let shortage, let until) = keys[key].limiter.room(tokens: tokens, at: now) {
-            keys[key].fullInPass = KeyObstacle(reason: shortage.text, until: until, isExhausted: shortage.isDaily)
+            return full(key, shortage, reason: shortage.text, until: until, tokens: tokens)
         } else if let pool = keys[key].pool,
             case .none(let shortage, let until) = pools[pool].room(tokens: tokens, at: now)
         {
-            keys[key].fullInPass = KeyObstacle(
-                reason: "pool \(poolNames[pool]): \(shortage.text)", until: until, isExhausted: shortage.isDaily)
+            return full(
+                key, shortage, reason: "pool \(poolNames[pool]): \(shortage.text)", until: until, tokens: tokens)
         }
-        return keys[key].fullInPass
+        return nil
+    }
+
+    /// Remembers for the rest of the pass that a key is full: for all jobs, or for those with as many tokens.
+    private mutating func full(
+        _ key: Int, _ shortage: Shortage, reason: String, until: Timestamp?, tokens: Int
+    ) -> KeyObstacle {
+        let obstacle = KeyObstacle(reason: reason, until: until, isExhausted: shortage.isDaily)
+        keys[key].fullInPass = (obstacle, shortage.isOfTokens ? tokens : 0)
+        return obstacle
     }
 
     /// An obstacle that does not pass with the minutes.

@@ -68,6 +68,10 @@ extension Scheduler {
             keys[flight.key].health = .ok
             keys[flight.key].limiter.markNews()
         }
+        if keys[flight.key].wasRejected {
+            keys[flight.key].wasRejected = false
+            keys[flight.key].limiter.markNews()
+        }
         keys[flight.key].limiter.accepted(flight.keySequence, sentAt: flight.sent, at: now)
         if let pool = keys[flight.key].pool { pools[pool].accepted(flight.poolSequence, sentAt: flight.sent, at: now) }
     }

@@ -258,9 +258,9 @@ extension Scheduler {
 
     mutating func turnPeriods(_ position: CalendarPosition) {
         day = position.day
-        for i in keys.indices { keys[i].account.turn(position.ends) }
-        for p in poolQuotas.indices { poolQuotas[p]?.use.turn(position.ends) }
-        for i in classes.indices { classes[i].budget?.turn(position.ends) }
+        for i in keys.indices { keys[i].account.turn(position) }
+        for p in poolQuotas.indices { poolQuotas[p]?.use.turn(position) }
+        for i in classes.indices { classes[i].budget?.turn(position) }
     }
 
     /// What the ledger has: call once, before the first dispatch.

@@ -21,6 +21,7 @@ package struct Scheduler: Sendable {
     /// Fair queueing: how far classes of a priority have been served, by the one that was served last.
     var level: [Int: Int] = [:]
     var generator: SeededGenerator
+    var planInForce = PlanInForce()
     /// Whether `AttemptStart.passedOver` is written; a forecast reads it nowhere.
     package var explainsRoutes = true
 
@@ -112,6 +113,7 @@ package struct Scheduler: Sendable {
             kept[flow.id] = state
             classes[classIndex].flows.append(flow.id)
         }
+        if kept.count != flows.count || kept.keys.contains(where: { flows[$0] == nil }) { planInForce.isStale = true }
         flows = kept
         for i in classes.indices {
             let policy = classes[i].policy
@@ -196,6 +198,7 @@ package struct Scheduler: Sendable {
     package mutating func recall(_ memory: KeyMemory, at now: Timestamp) {
         guard let i = keys.firstIndex(where: { $0.name == memory.key }) else { return }
         keys[i].limiter.recall(memory)
+        keys[i].wasRejected = memory.health == "rejected"
         // What made the key wait was its account's refusal, and the account is the pool's.
         if memory.health == "cooling", let pool = keys[i].pool, let until = memory.blockedUntil {
             pools[pool].block(until: until)

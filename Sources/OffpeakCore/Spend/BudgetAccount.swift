@@ -42,7 +42,7 @@ package struct BudgetAccount: Sendable {
         change(batch) { $0.recall(PeriodUse.Amount(money: spent)) }
     }
 
-    package mutating func turn(_ calendar: PeriodEnds) { period.turn(calendar) }
+    package mutating func turn(_ calendar: CalendarPosition) { period.turn(calendar) }
 
     private mutating func change<Value>(_ batch: BatchID, _ edit: (inout PeriodUse) -> Value) -> Value {
         if budget.per.period == nil { return edit(&batches[batch, default: PeriodUse(nil)]) }

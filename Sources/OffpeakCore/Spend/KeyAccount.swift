@@ -11,6 +11,8 @@ package struct KeyAccount: Sendable {
         /// It runs on provisioned throughput: nothing is billed for it.
         package fileprivate(set) var isProvisioned: Bool
         fileprivate var tokens: Int
+        /// The list value that it will probably have.
+        fileprivate var list: Money
     }
 
     package let billing: Billing
@@ -23,8 +25,8 @@ package struct KeyAccount: Sendable {
     /// Prepaid and not used yet, expiry aside.
     package private(set) var creditLeft: Money
     private var provisioned: ProvisionedThroughput?
-    /// The list value of what is under way, which will use up allowance and credit too.
-    private var listReserved = Money.zero
+    /// The list value that what is under way will probably have, and use up of allowance and credit.
+    private var listExpected = Money.zero
 
     package init(_ key: KeyDescriptor) {
         billing = key.billing
@@ -57,10 +59,24 @@ package struct KeyAccount: Sendable {
         }
     }
 
+    /// Tokens that the provisioned throughput takes until a moment; nil where there is none.
+    package mutating func provisionedTokens(until end: Timestamp, at now: Timestamp) -> Int? {
+        provisioned?.capacity(until: end, at: now)
+    }
+
+    /// When the provisioned throughput has room for so many tokens; nil: now, or there is none that could be waited for.
+    package mutating func provisionedRoom(_ tokens: Int, at now: Timestamp) -> Timestamp? {
+        guard provisioned?.hasRoom(tokens, at: now) == false else { return nil }
+        return provisioned?.freeAt(tokens)
+    }
+
     private func hasCredit(at now: Timestamp) -> Bool {
         guard let credit, now < credit.expires ?? .distantFuture else { return false }
-        return creditLeft > listReserved
+        return creditLeft > listExpected
     }
+
+    /// The credit that what is under way will probably leave.
+    package var creditToSpend: Money { max(.zero, creditLeft - listExpected) }
 
     /// The allowance that is left in the period; nil when there is none.
     package var allowanceLeft: PlatformFee.Allowance? {
@@ -102,11 +118,13 @@ package struct KeyAccount: Sendable {
 
     package mutating func reserve(_ worst: WorstCase, forecastTokens: Int, at now: Timestamp) -> Hold {
         let amount = Self.amount(worst)
-        listReserved += worst.charge.list
+        let part = Int64(min(forecastTokens, worst.tokens)) * 1_000_000 / Int64(max(1, worst.tokens))
+        let list = worst.charge.list.share(millionths: Int(part))
+        listExpected += list
         return Hold(
             amount: amount, quotaNumber: quotaUse.reserve(amount),
             feeNumber: feeUse.reserve(PeriodUse.Amount(money: worst.charge.list, requests: 1)),
-            isProvisioned: provisioned?.take(forecastTokens, at: now) ?? false, tokens: forecastTokens)
+            isProvisioned: provisioned?.take(forecastTokens, at: now) ?? false, tokens: forecastTokens, list: list)
     }
 
     /// The request never left, or the provider did not count it: nothing is charged.
@@ -152,7 +170,7 @@ package struct KeyAccount: Sendable {
     private mutating func free(
         _ hold: Hold, _ worst: WorstCase, used: PeriodUse.Amount, list: Money, requests: Int
     ) {
-        listReserved -= worst.charge.list
+        listExpected -= hold.list
         quotaUse.settle(hold.amount, used: used, number: hold.quotaNumber)
         feeUse.settle(
             PeriodUse.Amount(money: worst.charge.list, requests: 1),
@@ -166,7 +184,7 @@ package struct KeyAccount: Sendable {
 
     // MARK: Calendar and restarts
 
-    package mutating func turn(_ calendar: PeriodEnds) {
+    package mutating func turn(_ calendar: CalendarPosition) {
         quotaUse.turn(calendar)
         feeUse.turn(calendar)
     }
@@ -203,6 +221,26 @@ struct ProvisionedThroughput: Sendable {
             first = 0
         }
         return sum + tokens <= limit
+    }
+
+    /// What can be taken until a moment: what is free at once, and then each minute what the one before took.
+    mutating func capacity(until end: Timestamp, at now: Timestamp) -> Int {
+        guard end >= now else { return 0 }
+        _ = hasRoom(0, at: now)
+        let (turns, rest) = (end - now).milliseconds.quotientAndRemainder(dividingBy: 60_000)
+        var left = sum
+        for entry in taken[first...] where entry.at + .minutes(1) <= now + .milliseconds(rest) { left -= entry.tokens }
+        return Int(clamping: Int128(limit) * Int128(turns)) + max(0, limit - left)
+    }
+
+    /// When there is room again, if nothing more is taken; nil if there never is so much.
+    func freeAt(_ tokens: Int) -> Timestamp? {
+        var left = sum
+        for entry in taken[first...] {
+            left -= entry.tokens
+            if left + tokens <= limit { return entry.at + .minutes(1) }
+        }
+        return nil
     }
 
     /// Takes the room if there is enough.

@@ -25,6 +25,8 @@ package struct PeriodUse: Sendable, Equatable {
     package let period: Period?
     package private(set) var settled = Amount()
     package private(set) var reserved = Amount()
+    /// The number of the day on which the period began.
+    private var began: Int?
     /// When the period ends.
     package private(set) var ends = Timestamp.distantFuture
     /// Counts the periods of this run: what was reserved in an earlier one is settled there, and no longer here.
@@ -72,17 +74,16 @@ package struct PeriodUse: Sendable, Equatable {
     /// What earlier runs used in the present period.
     package mutating func recall(_ used: Amount) { settled = settled + used }
 
-    /// The calendar as it stands: a later end is a new period, in which nothing is used yet. A clock that is put back does
-    /// not bring an old period back: when it comes forward again, what was used would be forgotten.
-    package mutating func turn(_ calendar: PeriodEnds) {
-        guard let period else { return }
-        let end = calendar[period]
-        guard ends == .distantFuture || end > ends else { return }
-        if ends != .distantFuture {
+    /// The calendar as it stands: a period that began on a later day is a new one, in which nothing is used yet. Its end says
+    /// nothing of that: it is reckoned anew at each look and moves with a wall clock that is set. A clock that is put back
+    /// does not bring an old period back: when it comes forward again, what was used would be forgotten.
+    package mutating func turn(_ calendar: CalendarPosition) {
+        guard let period, let day = calendar.began[period], day >= began ?? day else { return }
+        if let began, day > began {
             (settled, reserved) = (Amount(), Amount())
             number += 1
         }
-        ends = end
+        (began, ends) = (day, calendar.ends[period])
     }
 }
 

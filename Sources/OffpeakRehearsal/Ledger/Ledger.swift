@@ -68,10 +68,11 @@ package struct Ledger: Sendable {
     init() {}
 
     /// A request with this body came.
-    mutating func receive(body: UInt64, key: Int, at now: Int64) {
+    mutating func receive(body: UInt64, key: Int, pool: Int?, at now: Int64) {
         requests += 1
         inFlight += 1
         keys[key].requests += 1
+        if let pool { pools[pool].requests += 1 }
         if firstRequest == nil { firstRequest = now }
         var sightings = bodies[body] ?? Sightings()
         sightings.received += 1

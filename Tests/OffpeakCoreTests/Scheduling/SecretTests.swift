@@ -29,6 +29,24 @@ import Testing
         #expect(bench.memories.last?.health == "ok")
     }
 
+    @Test func `a rejection that an earlier run noted stands until the key works again`() {
+        for isMended in [true, false] {
+            var bench = Self.bench()
+            bench.scheduler.recall(KeyMemory(key: "k", health: "rejected", reason: "revoked"), at: bench.now)
+            bench.answer = { _ in
+                .init(after: .seconds(1), report: isMended ? answered() : failed(failure(.keyRejected)))
+            }
+            bench.submit(20, to: 1, class: "x")
+            bench.tell()
+            bench.run(for: .milliseconds(900))
+            #expect(bench.memories.isEmpty, "nothing is known yet")
+            bench.run(for: .seconds(10))
+            bench.handle(.secretKept(key: "k"))
+            bench.run(for: .minutes(1))
+            #expect(bench.memories.last?.health == (isMended ? "ok" : "rejected"))
+        }
+    }
+
     @Test func `when loading brings nothing new, the class's ladder decides`() {
         for hasOther in [false, true] {
             var bench = Self.bench(hasOther ? ["k", "other"] : ["k"])

@@ -165,11 +165,11 @@ import Testing
 
     @Test func `an allowance begins anew with its period`() {
         var account = Self.router(.money(nano(100)))
-        account.turn(calendar(0).ends)
+        account.turn(calendar(0))
         #expect(Self.pay(&account, 100).platform == .zero)
-        account.turn(calendar(27).ends)
+        account.turn(calendar(27))
         #expect(Self.pay(&account, 100).platform == nano(5))
-        account.turn(calendar(28).ends)
+        account.turn(calendar(28))
         #expect(Self.pay(&account, 100).platform == .zero)
     }
 

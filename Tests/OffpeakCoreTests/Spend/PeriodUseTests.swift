@@ -8,7 +8,7 @@ import Testing
     func `begins anew exactly with its own period`(_ period: Period, _ turns: [Int]) {
         var use = PeriodUse(period)
         for day in 0..<90 {
-            use.turn(calendar(day).ends)
+            use.turn(calendar(day))
             let expected = day - (turns.reduce(0) { $1 <= day ? $1 : $0 })
             // Longer than the three turns that are listed.
             guard day < turns[2] else { break }
@@ -20,7 +20,7 @@ import Testing
     @Test func `without a period never does`() {
         var use = PeriodUse(nil)
         for day in 0..<90 {
-            use.turn(calendar(day).ends)
+            use.turn(calendar(day))
             use.settle(Self.ten, used: Self.ten, number: use.reserve(Self.ten))
         }
         #expect(use.settled.requests == 90 && use.ends == .distantFuture)
@@ -28,9 +28,9 @@ import Testing
 
     @Test func `what was reserved before a turn is settled in the period that it began in`() {
         var use = PeriodUse(.day)
-        use.turn(calendar(0).ends)
+        use.turn(calendar(0))
         let number = use.reserve(Self.ten)
-        use.turn(calendar(1).ends)
+        use.turn(calendar(1))
         #expect(use.reserved == PeriodUse.Amount() && use.settled == PeriodUse.Amount())
         let present = use.reserve(Self.ten)
         use.settle(Self.ten, used: Self.ten, number: number)
@@ -41,14 +41,34 @@ import Testing
 
     @Test func `a clock that is put back and forth again across midnight forgets nothing`() {
         var use = PeriodUse(.day)
-        use.turn(calendar(4).ends)
+        use.turn(calendar(4))
         use.settle(Self.ten, used: Self.ten, number: use.reserve(Self.ten))
-        use.turn(calendar(3).ends)
+        use.turn(calendar(3))
         #expect(use.settled == Self.ten)
-        use.turn(calendar(4).ends)
+        use.turn(calendar(4))
         #expect(use.settled == Self.ten)
-        use.turn(calendar(5).ends)
+        use.turn(calendar(5))
         #expect(use.settled == PeriodUse.Amount())
+    }
+
+    @Test(arguments: Period.allCases)
+    func `a period whose end is reckoned anew, or moved by a clock that is set, stays the same one`(_ period: Period) {
+        var use = PeriodUse(period)
+        use.turn(calendar(3))
+        use.settle(Self.ten, used: Self.ten, number: use.reserve(Self.ten))
+        let held = use.reserve(Self.ten)
+        for shift in [1, -1, 300_000, -300_000, 2] as [Int64] {
+            var moved = calendar(3)
+            let ends = moved.ends
+            moved.ends = PeriodEnds(
+                day: ends.day + .milliseconds(shift), week: ends.week + .milliseconds(shift),
+                month: ends.month + .milliseconds(shift))
+            use.turn(moved)
+            #expect(use.settled == Self.ten && use.reserved == Self.ten, "moved by \(shift) ms")
+            #expect(use.ends == moved.ends[period])
+        }
+        use.settle(Self.ten, used: Self.ten, number: held)
+        #expect(use.settled == Self.ten + Self.ten && use.reserved == PeriodUse.Amount())
     }
 
     @Test func `tells what never fits from what does not fit now`() {
@@ -92,7 +112,7 @@ import Testing
             var account = BudgetAccount(Budget(limit: limit, per: scope))
             var items: [Item] = []
             var day = 0
-            account.turn(calendar(day).ends)
+            account.turn(calendar(day))
             func present(_ batch: BatchID) -> [Item] {
                 guard let length = Self.length(scope) else { return items.filter { $0.batch == batch } }
                 return items.filter { $0.day / length == day / length }
@@ -102,7 +122,7 @@ import Testing
                 switch Int.random(in: 0..<8, using: &generator) {
                 case 0:
                     day += Int.random(in: 1...4, using: &generator)
-                    account.turn(calendar(day).ends)
+                    account.turn(calendar(day))
                 case 1...4:
                     let worst = nano(.random(in: 0...120, using: &generator))
                     let all = present(batch)
@@ -138,7 +158,7 @@ import Testing
     @Test func `of calendar periods renew, of batches never`() {
         for scope in Budget.Scope.allCases {
             var account = BudgetAccount(Budget(limit: nano(1), per: scope))
-            account.turn(calendar(0).ends)
+            account.turn(calendar(0))
             #expect(account.renews == scope.period.map { calendar(0).ends[$0] })
         }
     }

@@ -1,0 +1,213 @@
+/// The plan that is in force, and what it was made from.
+struct PlanInForce: Sendable {
+    /// Nil when no flow has a deadline to keep.
+    var plan: SpillPlan?
+    var made = Timestamp.distantPast
+    /// When it must be made anew if anybody asks.
+    var until = Timestamp.distantPast
+    /// When it must be asked again.
+    var wake = Timestamp.distantFuture
+    /// Something has changed since.
+    var isStale = true
+    /// The keys' and classes' states at the time.
+    var states: [Int] = []
+    /// The highest priority of what is planned.
+    var priority = 0
+    /// What flows that must keep to a pace sent lately.
+    var recent: [FlowID: [Int: RecentSends]] = [:]
+    /// While one pass lasts: something waits by the plan, and until when at the latest.
+    var isWaitedFor = false
+    var waitsUntil = Timestamp.distantFuture
+}
+
+extension Scheduler {
+    /// A plan is made anew after this time at the latest; sooner when something has changed, or a deadline is near.
+    private static let planLasts = Interval.seconds(10)
+    /// But not more often than this.
+    private static let planStands = Interval.seconds(1)
+
+    /// The offer to take for a job of a class that saves, or that spills to shared capacity; nil when it should wait, though
+    /// a key has room: for cheaper ones that will get through the work in time, or since other work needs that key.
+    ///
+    /// Offers that are held back get an obstacle that says so.
+    mutating func thriftiest(
+        of offers: inout [RouteOffer], for state: FlowState, hasHistory: Bool, at now: Timestamp
+    ) -> RouteOffer? {
+        let policy = classes[state.classIndex].policy
+        guard let best = Self.best(of: offers, by: policy.objective) else { return nil }
+        // A class by another objective takes its own keys as it likes.
+        guard policy.objective == .cost || best.isShared, policy.shared == .spill || !best.isShared else { return best }
+        refreshPlan(with: state, at: now)
+        if let portion = planInForce.plan?.portions[state.flow.id] {
+            return planned(portion, of: &offers, for: state, hasHistory: hasHistory, at: now)
+        }
+        return unplanned(best, of: &offers, for: state, hasHistory: hasHistory, at: now)
+    }
+
+    static func best(of offers: [RouteOffer], by objective: Objective) -> RouteOffer? {
+        offers.filter { $0.obstacle == nil }.min { $0.goesBefore($1, by: objective) }
+    }
+
+    /// The cheapest of the keys that the plan has for the flow.
+    private mutating func planned(
+        _ portion: SpillPlan.Portion, of offers: inout [RouteOffer], for state: FlowState, hasHistory: Bool,
+        at now: Timestamp
+    ) -> RouteOffer? {
+        let open = offers.filter { $0.obstacle == nil }
+        var paced: [Int: Timestamp] = [:]
+        for offer in open where portion.now[offer.key] > 0 {
+            paced[offer.key] = turn(of: state.flow.id, portion, for: offer, at: now)
+        }
+        let mine = open.filter { portion.now[$0.key] > 0 && paced[$0.key] == nil }
+        if let mine = Self.best(of: mine, by: .cost) {
+            for i in offers.indices where offers[i].obstacle == nil && offers[i].goesBefore(mine, by: .cost) {
+                offers[i].obstacle = leftToOthers(offers[i].key)
+            }
+            return mine
+        }
+        if portion.isSpent { planInForce.isStale = true }
+        let awaited = offers.filter { offer in
+            guard portion.uses(offer.key) else { return false }
+            guard let obstacle = offer.obstacle else { return true }
+            return obstacle.isPace || (!hasHistory && !obstacle.needsPerson && obstacle.until != nil)
+        }
+        let inTime = awaited.filter { offer in
+            guard let until = offer.obstacle?.until ?? paced[offer.key] else { return true }
+            let latency = Interval.milliseconds(Int64(keys[offer.key].latency / 1_000))
+            return until + latency <= state.flow.deadline ?? .distantFuture
+        }
+        if inTime.isEmpty || (portion.isShort && !portion.now.contains { $0 > 0 }) {
+            // What waits any longer is late; or is so already; or its own failures keep it from its keys.
+            let free = open.filter { offer in
+                hasHistory || !awaited.isEmpty
+                    || (portion.isShort && planInForce.plan!.hasSpare(offer.key, tokens: offer.tokens))
+            }
+            if let best = Self.best(of: free, by: .cost) { return best }
+        }
+        if let first = inTime.first {
+            let until = inTime.compactMap { $0.obstacle?.until ?? paced[$0.key] }.min()
+            if let until { planInForce.waitsUntil = min(planInForce.waitsUntil, until) }
+            let reason = "key \(keys[first.key].name) is cheaper and has room in time"
+            hold(back: &offers, KeyObstacle(reason: reason, until: until, isWithheld: true))
+        } else {
+            for i in offers.indices where offers[i].obstacle == nil { offers[i].obstacle = leftToOthers(offers[i].key) }
+        }
+        planInForce.isWaitedFor = true
+        return nil
+    }
+
+    /// Work without a deadline, or that is late already, takes what the plan leaves; the former waits for cheap keys.
+    private mutating func unplanned(
+        _ best: RouteOffer, of offers: inout [RouteOffer], for state: FlowState, hasHistory: Bool, at now: Timestamp
+    ) -> RouteOffer? {
+        var best = best
+        if let plan = planInForce.plan, priority(of: state) <= planInForce.priority, !hasHistory {
+            for i in offers.indices where offers[i].obstacle == nil {
+                guard !plan.hasSpare(offers[i].key, tokens: offers[i].tokens) else { continue }
+                offers[i].obstacle = leftToOthers(offers[i].key)
+            }
+            guard let left = Self.best(of: offers, by: .cost) else {
+                planInForce.isWaitedFor = true
+                return nil
+            }
+            best = left
+        }
+        if let deadline = state.flow.deadline, deadline <= now { return best }
+        // Without a deadline nothing has to spill: own keys are waited for also when they are used up for a while.
+        let cheaper = offers.filter { offer in
+            guard let obstacle = offer.obstacle, offer.goesBefore(best, by: .cost) else { return false }
+            return obstacle.isPace || (best.isShared && obstacle.isExhausted && !offer.isShared)
+        }
+        guard let first = cheaper.first else { return best }
+        hold(
+            back: &offers,
+            KeyObstacle(
+                reason: "key \(keys[first.key].name) is cheaper and has room in time",
+                until: cheaper.compactMap { $0.obstacle?.until }.min(), isWithheld: true))
+        return nil
+    }
+
+    private func hold(back offers: inout [RouteOffer], _ obstacle: KeyObstacle) {
+        for i in offers.indices where offers[i].obstacle == nil { offers[i].obstacle = obstacle }
+    }
+
+    private func leftToOthers(_ key: Int) -> KeyObstacle {
+        KeyObstacle(reason: "key \(keys[key].name) is left to work with a sooner deadline", isWithheld: true)
+    }
+
+    // MARK: Pace
+
+    /// When a flow that has had its part of a key's minute, or of its provisioned throughput, may send again; nil: now.
+    private mutating func turn(
+        of flow: FlowID, _ portion: SpillPlan.Portion, for offer: RouteOffer, at now: Timestamp
+    ) -> Timestamp? {
+        if let pace = portion.pace[offer.key],
+            let until = planInForce.recent[flow, default: [:]][offer.key, default: RecentSends()].full(pace, at: now)
+        {
+            return until
+        }
+        guard portion.now[offer.key] <= portion.provisioned[offer.key] else { return nil }
+        return keys[offer.key].account.provisionedRoom(offer.tokens, at: now)
+    }
+
+    /// A job of a flow is sent.
+    mutating func notePlanned(_ flow: FlowID, key: Int, tokens: Int, isProvisioned: Bool, at now: Timestamp) {
+        guard planInForce.plan != nil else { return }
+        planInForce.plan!.sent(flow, key: key, tokens: tokens, isProvisioned: isProvisioned)
+        guard planInForce.plan!.portions[flow] != nil, keys[key].limiter.limits.tpm != nil || keys[key].pool != nil
+        else {
+            return
+        }
+        planInForce.recent[flow, default: [:]][key, default: RecentSends()].append(now)
+    }
+
+    // MARK: Renewal
+
+    /// When what waits by the plan must be looked at again: what has plenty of time now has less of it later.
+    func planWake(at now: Timestamp) -> Timestamp? {
+        guard planInForce.isWaitedFor else { return nil }
+        let moment = planInForce.isStale ? planInForce.made + Self.planStands : planInForce.wake
+        return max(min(moment, planInForce.waitsUntil), now + .milliseconds(1))
+    }
+
+    private mutating func refreshPlan(with state: FlowState, at now: Timestamp) {
+        let age = now - planInForce.made
+        guard age >= Self.planStands || age < .zero else { return }
+        guard planInForce.isStale || now >= planInForce.until || age < .zero else { return }
+        // The flow in hand is taken out of `flows` while it is served.
+        let known = flows.updateValue(state, forKey: state.flow.id)
+        let due = flowsToPlan(at: now)
+        var fresh = PlanInForce(made: now, until: now + Self.planLasts, isStale: false, states: statesForPlan)
+        if let soonest = due.first?.flow.deadline {
+            fresh.plan = makePlan(for: due, at: now)
+            fresh.priority = due.map { priority(of: $0) }.max()!
+            let rest = (soonest - now).milliseconds
+            fresh.until = now + max(Self.planStands, min(Self.planLasts, .milliseconds(rest / 64)))
+            // For its own sake nobody is woken often.
+            fresh.wake = now + max(Self.planStands, min(.minutes(10), .milliseconds(rest / 8)))
+        }
+        (fresh.isWaitedFor, fresh.waitsUntil) = (planInForce.isWaitedFor, planInForce.waitsUntil)
+        fresh.recent = planInForce.recent.filter { fresh.plan?.portions[$0.key] != nil }
+        planInForce = fresh
+        if known == nil { flows.removeValue(forKey: state.flow.id) }
+    }
+
+    /// Before a pass: notes what makes another plan necessary.
+    mutating func watchPlan() {
+        (planInForce.isWaitedFor, planInForce.waitsUntil) = (false, .distantFuture)
+        if !planInForce.isStale, statesForPlan != planInForce.states { planInForce.isStale = true }
+    }
+
+    /// What makes another plan necessary at once: keys that fail or come back, windows, pauses.
+    private var statesForPlan: [Int] {
+        keys.map { key in
+            var bits = (key.isPaused ? 1 : 0) | (key.breaker.isTripped ? 2 : 0)
+            switch key.health {
+            case .ok: break
+            case .exhausted: bits |= 4
+            case .rejected: bits |= 8
+            }
+            return bits
+        } + classes.map { ($0.isPaused ? 1 : 0) | ($0.isOpen ? 2 : 0) }
+    }
+}
