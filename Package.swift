@@ -68,7 +68,7 @@ let package = Package(
             "OffpeakRunnerTests",
             ["OffpeakRunner", "OffpeakConfiguration", "OffpeakProviders", "OffpeakStore", "OffpeakCore"]),
         tests("OffpeakForecastTests", ["OffpeakForecast", "OffpeakCore"]),
-        tests("SimulationTests", ["OffpeakSimulator", "OffpeakCore"]),
+        tests("SimulationTests", ["OffpeakSimulator", "OffpeakForecast", "OffpeakCore"]),
         tests("CommandTests", ["OffpeakCommands", "OffpeakStore", "OffpeakCore"]),
         tests("TidyTests", []),
     ]

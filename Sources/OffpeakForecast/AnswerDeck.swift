@@ -98,23 +98,25 @@ struct AnswerDeck: Sendable {
         return .milliseconds(samples.reduce(0) { $0 + $1.duration.milliseconds } / Int64(samples.count))
     }
 
-    /// The assumption in a sentence.
-    var sentence: String {
-        let who = "class \(place.className) on key \(place.key), model \(place.model)"
+    /// Whose answers they are.
+    var name: String { "class \(place.className) on key \(place.key), model \(place.model)" }
+
+    /// What is taken for granted of them.
+    var assumption: String {
         guard !samples.isEmpty else {
             if place.endpoint == .embeddings {
                 return
-                    "\(who): no answers to learn from yet; \(TokenForecast.bytesPerToken) bytes to an input token and "
+                    "no answers to learn from yet; \(TokenForecast.bytesPerToken) bytes to an input token and "
                     + "\(Self.blindWait.milliseconds) ms an answer are assumed"
             }
-            return "\(who): no answers to learn from yet; \(TokenForecast.bytesPerToken) bytes to an input token, "
+            return "no answers to learn from yet; \(TokenForecast.bytesPerToken) bytes to an input token, "
                 + "\(Self.blindOutput) output tokens an answer, or its max_tokens if that is less, and "
                 + "\(Self.blindWait.milliseconds) ms and \(Self.blindWaitPerToken) ms more for each output token are assumed"
         }
         let answers = samples.filter { $0.failure == nil }
         let output = answers.reduce(0) { $0 + $1.usage.outputTokens } / max(1, answers.count)
         let input = answers.reduce(0) { $0 + $1.usage.inputTokens } / max(1, answers.count)
-        var text = "\(who): answers as the last \(answers.count)"
+        var text = "answers as the last \(answers.count)"
         switch source {
         case .otherKeys: text += " of this class and model on other keys"
         case .sameClass: text += " of this class with other models"
@@ -139,7 +141,8 @@ struct InputLine: Sendable {
 
     init(_ samples: [AnswerSample]) {
         for sample in samples where sample.failure == nil {
-            let (x, y) = (Int128(sample.bodyBytes), Int128(sample.usage.inputTokens))
+            // Answers may claim any number; it only needs to stay one.
+            let (x, y) = (Int128(min(sample.bodyBytes, 1 << 30)), Int128(min(sample.usage.inputTokens, 1 << 30)))
             count += 1
             sumX += x
             sumY += y

@@ -48,6 +48,16 @@ package struct AnswerModel: Sendable {
         return index
     }
 
-    /// What was assumed of the answers, in sentences, the most used first.
-    package var sentences: [String] { decks.sorted { $0.drawn > $1.drawn }.map(\.sentence) }
+    /// What was assumed of the answers, in sentences, the most used first; of places alike in one.
+    package var sentences: [String] {
+        var told: [(places: [String], assumption: String)] = []
+        for deck in decks.sorted(by: { $0.drawn > $1.drawn }) {
+            if let same = told.firstIndex(where: { $0.assumption == deck.assumption }) {
+                told[same].places.append(deck.name)
+            } else {
+                told.append(([deck.name], deck.assumption))
+            }
+        }
+        return told.map { $0.places.joined(separator: "; ") + ": " + $0.assumption }
+    }
 }

@@ -34,10 +34,12 @@ struct Plan: Sendable {
         for outcome in planner.forecasts(choices.variants) where outcome.result.answered > 0 {
             // Without a difference there is nothing to choose.
             if outcome.variant.isUnhurried, outcome.result.spilledJobs >= result.spilledJobs { continue }
-            alternatives.append(
-                Alternative(
-                    name: outcome.variant.name, finish: outcome.result.finish, charge: outcome.result.charge,
-                    jobs: outcome.result.answered, meetsDeadline: planner.meetsDeadline(outcome.result)))
+            let choice = Alternative(
+                name: outcome.variant.name, finish: outcome.result.finish, charge: outcome.result.charge,
+                jobs: outcome.result.answered, meetsDeadline: planner.meetsDeadline(outcome.result))
+            if !alternatives.contains(where: { $0.finish == choice.finish && $0.charge == choice.charge }) {
+                alternatives.append(choice)
+            }
         }
         alternatives += choices.lanes
         assumptions += choices.notes(shown: alternatives.map(\.name))

@@ -75,18 +75,23 @@ struct PlanChoices {
 
     private static func name(of lane: Lane) -> String { "\(lane.rawValue) lane" }
 
-    /// Nil where the key has not the lane, or no price of its own for it.
+    /// Nil where neither the key has the lane, with a price of its own for it, nor another that all the classes may use.
     private func charge(of share: ForecastResult.Share, on lane: Lane) -> Charge? {
-        guard share.jobs > 0, let key = configuration.key(share.route.key), key.lanes.contains(lane),
-            let price = configuration.priceBook.price(of: key, model: share.route.model), price.lanes[lane] != nil
-        else { return nil }
+        guard share.jobs > 0, let own = configuration.key(share.route.key) else { return nil }
+        func price(_ key: KeyDescriptor) -> ModelPrice? {
+            guard key.enabled, key.lanes.contains(lane) else { return nil }
+            let price = configuration.priceBook.price(of: key, model: share.route.model)
+            return price?.lanes[lane] == nil ? nil : price
+        }
+        let others = configuration.keys.filter { key in policies.allSatisfy { $0.admits(key) } }
+        guard let key = ([own] + others).first(where: { price($0) != nil }), let price = price(key) else { return nil }
         let length = share.usage.inputTokens / share.jobs
         let value = price.rates(inputTokens: length, lane: lane).cost(of: share.usage)
-        // Credit is used first, as it was in the plan.
-        let credit = min(value, share.charge.credit)
-        var charge = Charge(platform: share.charge.platform, credit: credit, list: share.charge.list)
-        if key.isShared { charge.platform = value - credit } else { charge.provider = value - credit }
-        return charge
+        if key.isShared { return Charge(platform: value, list: share.charge.list) }
+        // Credit is used first, as it was in the plan, and a platform keeps its fee.
+        let credit = key.name == own.name ? min(value, share.charge.credit) : .zero
+        let fee = key.name == own.name ? share.charge.platform : .zero
+        return Charge(provider: value - credit, platform: fee, credit: credit, list: share.charge.list)
     }
 
     // MARK: Notes
