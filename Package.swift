@@ -38,7 +38,8 @@ let package = Package(
             "OffpeakStore", ["OffpeakCore", "CSQLite"],
             resources: [
                 .embedInCode("Migrations/m001_initial.sql"), .embedInCode("Migrations/m002_money.sql"),
-                .embedInCode("Migrations/m003_forecast.sql"),
+                .embedInCode("Migrations/m003_terms.sql"),
+                .embedInCode("Migrations/m004_forecast.sql"),
             ]),
         library("OffpeakTransport", ["OffpeakProviders", "CCurl", "CEpoll"]),
         library("OffpeakConfiguration", ["OffpeakCore", "JSONLines", "OffpeakProviders"]),

@@ -143,9 +143,10 @@ package struct Forecast {
             scheduler.dispatch(at: now, into: &effects)
             let work = effects
             effects = SchedulerEffects()
-            let read = perform(work)
+            var read = perform(work)
+            read += work.stops.count
             // A run decides again as soon as its beginnings are recorded: a key that was full for one job may take another.
-            // Each further pass has begun an attempt or has new jobs to look at, of which there are only so many.
+            // Each further pass has begun or stopped a job or has new ones to look at, of which there are only so many.
             if !work.starts.isEmpty || read > 0 || !effects.fetches.isEmpty { continue }
             return work.wakeAt.map { max($0, now + .milliseconds(step)) } ?? .distantFuture
         }
@@ -156,6 +157,7 @@ package struct Forecast {
         for settlement in work.settlements { settle(settlement) }
         for start in work.starts { begin(start) }
         for (flow, hold) in work.holds { note(hold, on: flow) }
+        for stop in work.stops { giveUp(stop) }
         for (flow, failure) in work.parkings { giveUp(flow, .parked, failure) }
         for (flow, failure) in work.failings { giveUp(flow, .failed, failure) }
         var read = 0
@@ -212,6 +214,14 @@ package struct Forecast {
             result.stopped(1, of: line.flow, end, failure)
         }
         self.end(settlement)
+    }
+
+    /// One job stops before it has begun.
+    private mutating func giveUp(_ stop: JobStop) {
+        guard tickets.removeValue(forKey: stop.job) != nil, let line = lines[stop.flow] else { return }
+        lines[stop.flow]!.stopped(stop.job)
+        if line.isAsked { result.stopped(1, of: line.flow, stop.state == .parked ? .parked : .failed, stop.failure) }
+        ended(1, of: stop.flow)
     }
 
     private mutating func giveUp(_ flow: FlowID, _ end: ForecastResult.Stop.End, _ failure: Failure) {

@@ -152,6 +152,9 @@ package struct ForecastResult: Sendable {
     private mutating func add(_ stop: Stop) {
         if let same = stops.firstIndex(where: { $0.end == stop.end && $0.reason == stop.reason }) {
             stops[same].jobs += stop.jobs
+        } else if stops.count >= Self.mostStops, let last = stops.lastIndex(where: { $0.end == stop.end }) {
+            // Of very many reasons the later ones are told with the last.
+            stops[last].jobs += stop.jobs
         } else {
             stops.append(stop)
         }
@@ -176,6 +179,7 @@ package struct ForecastResult: Sendable {
         }
     }
 
+    private static let mostStops = 100
     /// More different waits tell nobody anything.
     private static let mostHolds = 200
 }

@@ -155,6 +155,12 @@ struct ForecastLine {
 
     mutating func ended() { inFlight -= 1 }
 
+    /// A ready job ended without an attempt.
+    mutating func stopped(_ job: JobID) {
+        begun.insert(job)
+        waiting -= 1
+    }
+
     /// All that waits is given up; returns how many jobs that were.
     mutating func giveUp() -> Int {
         let count = waiting + away

@@ -169,7 +169,6 @@ package final class Night {
         case .diskFails(let length): diskFailsUntil = now + length
         case .raise(let factor):
             raise = factor
-            retryParked()
             if let run { deliver(.drain(hard: false), to: run) }
         }
         noticed()

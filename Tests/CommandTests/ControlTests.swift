@@ -104,10 +104,18 @@ import Testing
         var jobs = try await place.status()["jobs"]
         #expect(jobs["succeeded"].int == 2 && jobs["failed"].int == 2 && jobs["parked"].int == 3)
         #expect(try await place.run("keys", "--json").document()["keys"][0]["health"].text == "rejected")
+        let told = try await place.ok("status", "b1")
         #expect(
-            try await place.ok("status", "b1").contains(
-                "3 jobs waiting for a person: `offpeak explain` tells why; mend that, then `offpeak retry b1 --parked`")
-        )
+            told.contains("    3 jobs parked: invalid_api_key: ")
+                && told.contains(
+                    "\n        mend the key's secret, or let another key serve the class, then `offpeak retry b1 --parked`\n"
+                ),
+            "\(told)")
+        #expect(
+            told.contains("    2 jobs failed: ")
+                && told.hasSuffix(
+                    "\n        correct these lines (`offpeak results b1` has them), and submit them again\n"),
+            "\(told)")
         #expect(
             try await place.run("retry", "b1", "--unknown").err
                 == "b1: 0 jobs will be tried again by `offpeak run`; 3 are parked: --parked; 2 failed: --failed\n")

@@ -147,6 +147,7 @@ import Testing
             "ok": .bool, "problems": .list(.object(["path": .text, "message": .text, "hint": .orNull(.text)])),
             "notices": .list(.object(["path": .text, "message": .text])),
             "classes": .list(.object(["class": .text, "sentence": .text])),
+            "overview": .list(.object(["topic": .text, "sentence": .text])),
         ])
         let good = try await place.run(["check", "--json"], with: ["TEST_KEY_ONE": "test-key-one"])
         expect(try good.document(), is: shape)
@@ -155,6 +156,9 @@ import Testing
         #expect(good.status == 0)
         let words = try await place.run(["check"], with: ["TEST_KEY_ONE": "test-key-one"])
         #expect(words.out.contains("class nightly: Sends through one"))
+        let topics = ["keys", "fallback", "objective", "strict", "usage"]
+        #expect(try good.document()["overview"].list.map { $0["topic"].text } == topics)
+        #expect(Array(words.out.split(separator: "\n").map { String($0.prefix { $0 != ":" }) }.prefix(5)) == topics)
         #expect(words.err == "offpeak.json5 is valid\n")
         let missing = try await place.run("check", "--json")
         expect(try missing.document(), is: shape)

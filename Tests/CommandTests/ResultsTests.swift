@@ -17,6 +17,12 @@ import Testing
         ]),
         "next_due": .orNull(.time),
         "waiting_for": .list(.object(["reason": .text, "jobs": .int, "until": .orNull(.time)])),
+        "stopped": .list(
+            .object([
+                "state": .oneOf(["parked", "failed"]), "failure_class": .text, "code": .text, "jobs": .int,
+                "at_least": .bool,
+                "reason": .text, "hint": .orNull(.text),
+            ])),
         "usage": usage, "cost": cost,
     ])
     private static let explanation = Shape.object([

@@ -39,7 +39,7 @@ import Testing
         #expect(
             outcome.err.replacing(/cost of this run: .*\n/, with: "")
                 == "4 jobs succeeded, 2 failed, 0 parked\n"
-                + "failed or parked: 2 jobs; `offpeak explain BATCH CUSTOM_ID` tells why\n")
+                + "failed or parked: 2 jobs; `offpeak status` tells why, and what to do about it\n")
         #expect(outcome.status == 3)
     }
 

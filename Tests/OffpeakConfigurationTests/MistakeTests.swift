@@ -118,12 +118,7 @@ import Testing
                 ]
             ),
             (configuration(class: "retain: \"results\","), []),
-            (
-                configuration(class: "retain: \"nothing\","),
-                [
-                    "line 3: classes.x.retain: prompts are erased when their jobs end; answers are kept until `prune` in this version"
-                ]
-            ),
+            (configuration(class: "retain: \"nothing\","), []),
             (
                 configuration(key: "enabled: false,"),
                 ["line 3: classes.x: only disabled keys can serve this class: \"a\""]
@@ -145,7 +140,9 @@ import Testing
             (
                 "{ keys: { a: { provider: \"openai\", secret: \"none\" }, b: { provider: \"openrouter\", secret: \"none\",\n"
                     + "billing: \"platform\" } },\nclasses: { x: { posture: \"cost\", keys: { order: [\"b\", \"a\"] } } } }",
-                []
+                [
+                    "line 3: classes.x: keys \"a\" and \"b\" of different providers both serve any model: a name that only one of them has goes to the other too (list each key's `models`)"
+                ]
             ),
         ])
     func `what stops nothing is told as a notice`(_ text: String, _ expected: [String]) {

@@ -7,12 +7,13 @@ import Testing
 @Suite struct `Price lists` {
     /// Dollars per million tokens.
     private static func rates(
-        _ input: String, _ output: String, cached: String? = nil, write: String? = nil, reasoning: String? = nil
+        _ input: String, _ output: String, cached: String? = nil, write: String? = nil, hour: String? = nil,
+        reasoning: String? = nil
     ) -> TokenRates {
         func rate(_ text: String) -> TokenRate { Money(dollars: text)!.nanodollars }
         return TokenRates(
-            input: rate(input), cachedInput: cached.map(rate), cacheWrite: write.map(rate), output: rate(output),
-            reasoning: reasoning.map(rate))
+            input: rate(input), cachedInput: cached.map(rate), cacheWrite: write.map(rate),
+            longCacheWrite: hour.map(rate), output: rate(output), reasoning: reasoning.map(rate))
     }
 
     /// Models that do not exist, in the form of LiteLLM's list.
@@ -66,12 +67,12 @@ import Testing
         #expect(plain == ModelPrice(rates: Self.rates("1.25", "10"), maxOutputTokens: 128_000, source: ""))
         #expect(list.entries["plain"]?.provider == "openai")
         let lanes = try price("lanes")
-        #expect(lanes.rates == Self.rates("4", "20", cached: "0.4", write: "5"))
+        #expect(lanes.rates == Self.rates("4", "20", cached: "0.4", write: "5", hour: "8"))
         // What a lane does not list costs as in lane sync.
         #expect(
             lanes.lanes == [
-                .batch: Self.rates("2", "10", cached: "0.2", write: "5"),
-                .flex: Self.rates("3", "20", cached: "0.4", write: "5"),
+                .batch: Self.rates("2", "10", cached: "0.2", write: "5", hour: "8"),
+                .flex: Self.rates("3", "20", cached: "0.4", write: "5", hour: "8"),
             ])
         #expect(lanes.longContext.isEmpty)
         let tiers = try price("tiers")

@@ -41,7 +41,8 @@ import Testing
                     "own": { provider: "openai", secret: { env: "B" }, pool: "org", billing: "provider",
                       models: { "fast": "gpt-5-mini", "other": "gpt-5-nano" }, lanes: ["sync"],
                       quota: { usd: 40.000000001, requests: 50000, tokens: 7, per: "day" },
-                      credit: { usd: 300, expires: "2027-01-31" }, provisioned: { tpm: 50000 },
+                      credit: { usd: 300, since: "2026-08-01", expires: "2027-01-31" },
+                      provisioned: { tpm: 50000 },
                       prices: { "*": { discount: 0.2 },
                                 "fast": { input: 0.20, cached_input: 0.02, output: 1.60, batch: 0.5,
                                           flex: { input: 0.1, output: 0.7 } } },
@@ -56,9 +57,13 @@ import Testing
         let own = try #require(configuration.key("own"))
         #expect(
             own.quota == Quota(money: .init(nanodollars: 40_000_000_001), requests: 50_000, tokens: 7, per: .day))
-        // 2027-02-01 00:00 in Berlin, an hour ahead of UTC.
+        // 2026-08-01 00:00 in Berlin, two hours ahead of UTC; 2027-02-01 00:00, an hour ahead.
         #expect(
-            own.credit == Credit(amount: .dollars(300), expires: Timestamp(milliseconds: 1_801_436_400_000)))
+            own.credit
+                == Credit(
+                    amount: .dollars(300),
+                    since: .init(number: 20_260_801, begins: Timestamp(milliseconds: 1_785_535_200_000)),
+                    expires: Timestamp(milliseconds: 1_801_436_400_000)))
         #expect(own.provisionedTPM == 50_000)
         // The clocks go forward on 29 March, but at its first moment Berlin is still an hour ahead.
         #expect(own.validUntil == Timestamp(milliseconds: 1_774_738_800_000))
@@ -85,7 +90,8 @@ import Testing
         #expect(book.price(of: own, model: "gpt-5-nano")?.rates.input == 40_000_000)
         #expect(book.price(of: own, model: "gpt-5-nano")?.source == "keys.own.prices: 20 % off built in, 2026-11-24")
         #expect(book.price(of: try #require(configuration.key("free")), model: "any")?.rates == .free)
-        #expect(configuration.notices.isEmpty, "\(configuration.notices)")
+        // Two of them serve any model.
+        #expect(configuration.notices.map(\.path) == ["keys"], "\(configuration.notices)")
     }
 
     @Test func `the budget, the objective and shared capacity of a class are read`() throws {
@@ -132,6 +138,10 @@ import Testing
                 "credit.usd: is missing (what is prepaid, in US dollars)",
                 "credit.expires: \"2027-02-29\" is not a date such as \"2027-01-31\" (YYYY-MM-DD; the day itself still counts)",
             ]
+        ),
+        (
+            #"credit: { usd: 3, since: "2027-03-01", expires: "2027-02-28" }"#,
+            ["credit.expires: is before since: the credit is worth nothing on any day"]
         ),
         (
             #"valid_until: 20270131"#,

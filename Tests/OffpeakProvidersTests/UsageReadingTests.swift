@@ -66,6 +66,16 @@ import Testing
             Usage(inputTokens: 5, outputTokens: 10)
         ),
         (
+            "cache writes for five minutes and for an hour", .chatCompletions,
+            #"{"prompt_tokens":90,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":10},"cache_creation_input_tokens":50,"cache_creation":{"ephemeral_5m_input_tokens":20,"ephemeral_1h_input_tokens":30}}"#,
+            Usage(inputTokens: 90, cachedTokens: 10, cacheWriteTokens: 50, longCacheWriteTokens: 30, outputTokens: 1)
+        ),
+        (
+            "more written for an hour than sent", .chatCompletions,
+            #"{"prompt_tokens":9,"completion_tokens":1,"cache_creation":{"ephemeral_1h_input_tokens":30}}"#,
+            Usage(inputTokens: 9, cacheWriteTokens: 9, longCacheWriteTokens: 9, outputTokens: 1)
+        ),
+        (
             "null details", .chatCompletions,
             #"{"prompt_tokens":5,"completion_tokens":1,"prompt_tokens_details":null}"#,
             Usage(inputTokens: 5, outputTokens: 1)

@@ -40,7 +40,7 @@ import Testing
         let harness = try SQLiteHarness()
         let all = prompts(5) + prompts(1, className: "open", model: "large")
         _ = try harness.submit(all, at: at(1))
-        try harness.sqlite.keepNoPrompts(of: ["nightly"])
+        try harness.sqlite.retain(["nightly": .results])
         var begun: [BegunAttempt] = []
         for flow in try harness.queue.openFlows() {
             begun += try harness.queue.start(try harness.queue.peek(flow: flow.id, limit: 9), at: at(2)).begun
@@ -63,7 +63,7 @@ import Testing
     @Test func `A failed job whose prompt is gone is not tried again, and counted; a parked one is`() throws {
         let harness = try SQLiteHarness()
         let batch = try harness.submit(prompts(3), at: at(1))
-        try harness.sqlite.keepNoPrompts(of: ["nightly"])
+        try harness.sqlite.retain(["nightly": .results])
         let begun = try harness.queue.start(
             try harness.queue.peek(flow: try harness.queue.onlyFlow().id, limit: 9), at: at(2)
         ).begun
@@ -87,7 +87,7 @@ import Testing
         let flow = try harness.queue.onlyFlow().id
         let begun = try harness.queue.start(try harness.queue.peek(flow: flow, limit: 1), at: at(2)).begun
         _ = try harness.queue.settle(begun[0], answer("a"), at: at(3))
-        try harness.sqlite.keepNoPrompts(of: ["nightly"])
+        try harness.sqlite.retain(["nightly": .results])
         #expect(try Self.payloads(harness) == [Self.hash(prompts(2)[0]), prompts(2)[1].body])
         try harness.cancel(first, at: at(4))
         #expect(try Self.payloads(harness) == prompts(2).map(Self.hash))
@@ -100,7 +100,7 @@ import Testing
         #expect(try harness.queue.stop(flow: second, as: .failed, failure: why, at: at(6)) == 2)
         #expect(try Self.payloads(harness).suffix(2) == prompts(2).map(Self.hash))
         // A class that is told to keep them again does so from now on.
-        try harness.sqlite.keepNoPrompts(of: [])
+        try harness.sqlite.retain([:])
         _ = try harness.submit(prompts(1), at: at(7))
         let third = try harness.queue.start(
             try harness.queue.peek(flow: try harness.queue.onlyFlow().id, limit: 1), at: at(8)
@@ -109,12 +109,92 @@ import Testing
         #expect(try Self.payloads(harness).last == prompts(1)[0].body)
     }
 
+    /// Answers as they are stored, by job; hashes in hexadecimal.
+    private static func answers(_ harness: SQLiteHarness) throws -> [String] {
+        var found: [String] = []
+        try harness.sqlite.connection.query("SELECT body, erased FROM result ORDER BY job") { row in
+            found.append(row.int(1) == 1 ? hex(row.bytes(0)) : row.string(0))
+        }
+        return found
+    }
+
+    @Test func `Of a delivered answer the hash is left where the class keeps nothing, and of no other`() throws {
+        let harness = try SQLiteHarness()
+        let batch = try harness.submit(
+            prompts(4) + prompts(1, className: "open", model: "large"), at: at(1))
+        try harness.sqlite.retain(["nightly": .nothing, "open": .results])
+        var begun: [BegunAttempt] = []
+        for flow in try harness.queue.openFlows() {
+            begun += try harness.queue.start(try harness.queue.peek(flow: flow.id, limit: 9), at: at(2)).begun
+        }
+        for one in begun where one.job != begun[2].job {
+            _ = try harness.queue.settle(one, answer("to \(one.job)"), at: at(3))
+        }
+        let texts = [0, 1, 3, 4].map { "{\"text\":\"to \(begun[$0].job)\"}" }
+        #expect(try Self.answers(harness) == texts)
+        var delivered = DeliveredJobs()
+        for one in [begun[0], begun[1], begun[4]] { delivered.add(one.job) }
+        #expect(delivered.ranges == [begun[0].job...begun[1].job, begun[4].job...begun[4].job])
+
+        let control = try QueueControl(queue: harness.folder.queue)
+        defer { control.close() }
+        #expect(try control.erase(delivered, of: batch, at: at(7)) == ErasedAnswers(count: 2))
+        let hashes = texts.map { Self.hex(SHA256.hash(of: Array($0.utf8))) }
+        #expect(try Self.answers(harness) == [hashes[0], hashes[1], texts[2], texts[3]])
+        // Once more changes nothing, and hashes no hash.
+        #expect(try control.erase(delivered, of: batch, at: at(8)).count == 0)
+        #expect(try Self.answers(harness).prefix(2) == [hashes[0], hashes[1]])
+
+        let reader = try QueueReader(queue: harness.folder.queue)
+        defer { reader.close() }
+        let status = try #require(try reader.batch(batch))
+        #expect(status.erased == 2 && status.erasedAt == at(7))
+        var cursor = reader.results(of: batch)
+        let rows = try cursor.next()
+        #expect(rows.map { $0.answer?.isErased } == [true, true, nil, false, false])
+        // An answer that comes later is there, although its neighbours' are gone.
+        _ = try harness.queue.settle(begun[2], answer("late"), at: at(9))
+        #expect(try Self.answers(harness)[2] == "{\"text\":\"late\"}")
+        #expect(try faults(in: harness.sqlite.connection).isEmpty)
+    }
+
+    @Test func `Nothing of an erased answer is left in the queue's files`() throws {
+        let harness = try SQLiteHarness()
+        let batch = try harness.submit(prompts(20), at: at(1))
+        try harness.sqlite.retain(["nightly": .nothing])
+        let flow = try harness.queue.onlyFlow().id
+        let begun = try harness.queue.start(try harness.queue.peek(flow: flow, limit: 20), at: at(2)).begun
+        var delivered = DeliveredJobs()
+        for (index, one) in begun.enumerated() {
+            // From some bytes to several pages, and one that went by the spill file.
+            let text = "a-very-private-answer-" + String(repeating: "y", count: index * 2_000)
+            let outcome = AttemptOutcome.success(
+                Answer(statusCode: 200, requestID: "r", body: Array(text.utf8), usage: Usage()))
+            if index == 19 {
+                try harness.sqlite.spill([settling(one, outcome, at: at(3))])
+                try harness.restart(at: at(4))
+            } else {
+                _ = try harness.queue.settle(one, outcome, at: at(3))
+            }
+            delivered.add(one.job)
+        }
+        #expect(try Self.answers(harness).allSatisfy { $0.contains("a-very-private-answer") })
+        let control = try QueueControl(queue: harness.folder.queue)
+        defer { control.close() }
+        #expect(try control.erase(delivered, of: batch, at: at(7)) == ErasedAnswers(count: 20))
+        #expect(harness.folder.names.contains { $0.hasSuffix("-spill") })
+        for name in harness.folder.names {
+            let text = String(decoding: TemporaryFolder.bytes(of: "\(harness.folder.path)/\(name)"), as: UTF8.self)
+            #expect(!text.contains("very-private"), "\(name)")
+        }
+    }
+
     @Test func `Nothing of an erased prompt is left in the queue's files once the log is written back`() throws {
         let harness = try SQLiteHarness()
         let words = "a-very-private-thing-" + String(repeating: "x", count: 20_000)
         _ = try harness.submit([Prompt(customID: words)], at: at(1))
         try harness.sqlite.connection.execute("UPDATE job SET custom_id = 'p'")
-        try harness.sqlite.keepNoPrompts(of: ["nightly"])
+        try harness.sqlite.retain(["nightly": .results])
         let begun = try harness.queue.start(
             try harness.queue.peek(flow: try harness.queue.onlyFlow().id, limit: 1), at: at(2)
         ).begun

@@ -108,6 +108,36 @@ func prompts(_ count: Int, className: String = "nightly", model: String = "small
     }
 
     @Test(arguments: QueueKind.allCases)
+    func `A single job is parked or ends unsent, unless it has begun, and ends its batch if it is the last`(
+        kind: QueueKind
+    ) throws {
+        let harness = try kind.harness()
+        _ = try harness.submit(prompts(4), at: at(0))
+        let flow = try harness.queue.onlyFlow().id
+        let tickets = try harness.queue.peek(flow: flow, limit: 9)
+        let begun = try harness.queue.start([tickets[0]], at: at(1)).begun
+        let why = Failure(.quotaExhausted, code: "exceeds_quota", message: "too large")
+        var tick = Tick()
+        tick.stops = zip(tickets, [.parked, .parked, .failed, .failed] as [JobState]).map {
+            JobStop(job: $0.id, flow: flow, lease: $0.lease, state: $1, failure: why)
+        }
+        let result = try harness.queue.commit(tick, at: at(2))
+        #expect(result.parked == 1 && result.failed == 2 && result.finished.isEmpty)
+        #expect(try harness.snapshot().jobs.map(\.state) == [.inFlight, .parked, .failed, .failed])
+        #expect(
+            try harness.snapshot().jobs.map(\.failure) == [nil]
+                + .init(repeating: "quota_exhausted exceeds_quota", count: 3))
+        // A lease number that is not the present one stops nothing.
+        try harness.retry(1, .parked, at: at(3))
+        tick.stops = [JobStop(job: tickets[1].id, flow: flow, lease: 7, state: .failed, failure: why)]
+        #expect(try harness.queue.commit(tick, at: at(4)).failed == 0)
+        _ = try harness.queue.settle(begun[0], answer("a"), at: at(5))
+        tick.stops[0].lease = 0
+        #expect(try harness.queue.commit(tick, at: at(6)).finished == [1])
+        #expect(try harness.queue.openFlows().isEmpty)
+    }
+
+    @Test(arguments: QueueKind.allCases)
     func `A job can be settled and begun again in one tick`(kind: QueueKind) throws {
         let harness = try kind.harness()
         _ = try harness.submit(prompts(1), at: at(1))

@@ -52,6 +52,7 @@ private struct Duel {
         case 3 where numbers.chance(1, in: 4): try cancel()
         case 4: try retry()
         case 6 where numbers.chance(1, in: 3): try park()
+        case 7 where numbers.chance(1, in: 3): try takeUp()
         case 5 where numbers.chance(1, in: 3): try sqlite.restart(at: at(now))
         default: try tick()
         }
@@ -66,6 +67,7 @@ private struct Duel {
         try same(model.queue.recentAttempts(since: since), sqlite.queue.recentAttempts(since: since), "recentAttempts")
         try same(model.queue.dayUse(day: 1), sqlite.queue.dayUse(day: 1), "dayUse")
         try same(Set(model.queue.spend()), Set(sqlite.queue.spend()), "spend")
+        try same(model.queue.parkedForMoney(), sqlite.queue.parkedForMoney(), "parkedForMoney")
         try same([], faults(in: sqlite.sqlite.connection), "invariants")
     }
 
@@ -75,10 +77,21 @@ private struct Duel {
 
     private mutating func park() throws {
         guard let flow = try model.queue.openFlows().randomElement(using: &numbers)?.id else { return }
-        let why = Failure(.keyRejected, code: "invalid_api_key", message: "revoked", statusCode: 401)
+        let why =
+            numbers.chance(1, in: 2)
+            ? Failure(.keyRejected, code: "invalid_api_key", message: "revoked", statusCode: 401)
+            : Failure(.quotaExhausted, code: "budget_exhausted", message: "used up")
+        let state = numbers.chance(2, in: 3) ? JobState.parked : .failed
         try same(
-            model.queue.stop(flow: flow, as: .parked, failure: why, at: at(now)),
-            sqlite.queue.stop(flow: flow, as: .parked, failure: why, at: at(now)), "parked")
+            model.queue.stop(flow: flow, as: state, failure: why, at: at(now)),
+            sqlite.queue.stop(flow: flow, as: state, failure: why, at: at(now)), "stopped")
+    }
+
+    private mutating func takeUp() throws {
+        guard let parked = try model.queue.parkedForMoney().randomElement(using: &numbers) else { return }
+        try same(
+            model.queue.takeUp(flow: parked.flow.id, parkedFor: parked.reason, at: at(now)),
+            sqlite.queue.takeUp(flow: parked.flow.id, parkedFor: parked.reason, at: at(now)), "taken up")
     }
 
     private func same<Value: Equatable>(_ model: Value, _ sqlite: Value, _ what: String) throws {
@@ -132,6 +145,12 @@ private struct Duel {
             try same(tickets, sqlite.queue.peek(flow: flow.id, limit: 3), "peek")
             // Now and then a stale one.
             if numbers.chance(1, in: 6), !tickets.isEmpty { tickets[0].lease += numbers.chance(1, in: 2) ? 1 : -1 }
+            // Some of them also begin in the same tick: whichever comes first counts.
+            tick.stops += tickets.filter { _ in numbers.chance(1, in: 8) }.map {
+                JobStop(
+                    job: $0.id, flow: $0.flow, lease: $0.lease, state: numbers.chance(2, in: 3) ? .parked : .failed,
+                    failure: Failure(.quotaExhausted, code: "exceeds_quota", message: "too large"))
+            }
             tick.starts += tickets.map { starting($0, key: numbers.chance(1, in: 2) ? "a" : "b", at: at(now)) }
         }
         if numbers.chance(1, in: 4), let flow = try model.queue.openFlows().first?.id {

@@ -59,7 +59,9 @@ extension Command {
 
     static let check = Command(
         syntax: CommandSyntax(
-            "check", help: "everything wrong with the configuration at once, and each class's policy in a sentence",
+            "check",
+            help:
+                "everything wrong with the configuration at once; keys, fallback, objectives, strictness and budgets in words",
             options: [.flag("--live", "also send one tiny request per key; this may cost a few tokens")])
     ) { context in
         let location = ConfigurationLocation(option: context.arguments["--config"], environment: context.environment)
@@ -82,6 +84,7 @@ extension CheckReport {
         }
         for problem in problems { printer.data("problem: " + problem.headline(in: path) + Self.hint(problem)) }
         for notice in notices { printer.data("notice: " + notice.headline(in: path) + Self.hint(notice)) }
+        for line in overview { printer.data("\(line.name): \(line.sentence)") }
         for line in classes { printer.data("class \(line.name): \(line.sentence)") }
         let count = problems.count == 1 ? "1 problem" : "\(problems.count) problems"
         printer.note(isOK ? "\(path) is valid" : "\(path): \(count)")
@@ -103,11 +106,13 @@ extension CheckReport {
                 }
             }
         }
-        writer.array("classes") { array in
-            for line in classes {
-                array.object {
-                    $0.member("class", line.name)
-                    $0.member("sentence", line.sentence)
+        for (name, member, lines) in [("classes", "class", classes), ("overview", "topic", overview)] {
+            writer.array(name) { array in
+                for line in lines {
+                    array.object {
+                        $0.member(member, line.name)
+                        $0.member("sentence", line.sentence)
+                    }
                 }
             }
         }

@@ -151,6 +151,7 @@ private struct KeyPriceView {
     private static func named(_ rates: TokenRates) -> [(name: String, value: String)] {
         [
             ("input", rates.input), ("cached_input", rates.cachedInput), ("cache_write", rates.cacheWrite),
+            ("cache_write_1h", rates.longCacheWrite),
             ("output", rates.output), ("reasoning", rates.reasoning),
         ].compactMap { name, rate in rate.map { (name, Money(nanodollars: $0).text) } }
     }

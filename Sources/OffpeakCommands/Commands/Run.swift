@@ -75,7 +75,7 @@ extension CommandContext {
         }
         let end = try engine.run()
         display.clear()
-        return try conclude(end, queue, signal: lastSignal.withLock { $0 })
+        return try conclude(end, signal: lastSignal.withLock { $0 })
     }
 
     private func runOptions(_ configuration: Configuration, _ clock: RunnerClock) throws -> RunOptions {
@@ -112,7 +112,7 @@ extension CommandContext {
     }
 
     /// Says how the run ended, and turns it into a status.
-    private func conclude(_ end: RunEnd, _ queue: SQLiteQueue, signal: Int32) throws -> ExitStatus {
+    private func conclude(_ end: RunEnd, signal: Int32) throws -> ExitStatus {
         var parts = ["\(Words.count(end.succeeded, "job")) succeeded", "\(end.failed) failed", "\(end.parked) parked"]
         if end.waiting > 0 { parts.append("\(end.waiting) still waiting") }
         printer.note(parts.joined(separator: ", "))
@@ -138,7 +138,8 @@ extension CommandContext {
         case .workLeft, .finished:
             guard unfinished > 0 else { return .success }
             printer.note(
-                "failed or parked: \(Words.count(unfinished, "job")); `offpeak explain BATCH CUSTOM_ID` tells why")
+                "failed or parked: \(Words.count(unfinished, "job")); `offpeak status` tells why, and what to do about it"
+            )
             return .unfinishedJobs
         }
     }

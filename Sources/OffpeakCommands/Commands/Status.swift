@@ -16,8 +16,10 @@ extension Command {
         let paused = try reader.pauses()
         let money = StatusMoney(
             lines: try reader.spending(), configuration: context.configurationIfAny(), wall: RunnerClock().wall)
+        var reasons = StopReasons(reader)
         if let name = context.arguments.positionals.first {
-            let batch = BatchView(try context.batch(name, in: reader), pauses: paused, money: money, now: now)
+            let status = try context.batch(name, in: reader)
+            let batch = BatchView(status, pauses: paused, money: money, stops: try reasons.of(status), now: now)
             if context.printer.usesJSON {
                 context.printer.json { batch.write(to: &$0) }
             } else {
@@ -25,7 +27,9 @@ extension Command {
             }
             return .success
         }
-        let batches = try reader.batches().map { BatchView($0, pauses: paused, money: money, now: now) }
+        let batches = try reader.batches().map {
+            BatchView($0, pauses: paused, money: money, stops: try reasons.of($0), now: now)
+        }
         if context.printer.usesJSON {
             context.printer.json { writer in
                 writer.array("batches") { array in
@@ -69,13 +73,16 @@ struct BatchView {
     let waits: [Wait]
     /// Jobs that wait for a known moment: a retry's, a window's, a limit's that comes no sooner than its normal pace.
     let deferred: Int
+    /// Why jobs are parked or have failed.
+    private let stops: [StopReason]
     private let spend: SpendTotal
     private let budgets: [BudgetView]
     /// Tokens that no price is known for.
     private let unpricedTokens: Int
 
-    init(_ batch: BatchStatus, pauses: Pauses, money: StatusMoney, now: Timestamp) {
+    init(_ batch: BatchStatus, pauses: Pauses, money: StatusMoney, stops: [StopReason], now: Timestamp) {
         self.batch = batch
+        self.stops = stops
         (spend, budgets, unpricedTokens) = money.of(batch)
         var waits: [Wait] = []
         var deferred = 0
@@ -139,6 +146,9 @@ struct BatchView {
                 }
             }
         }
+        writer.array("stopped") { array in
+            for stop in stops { array.object { stop.write(to: &$0, of: batch) } }
+        }
         writer.object("usage") { $0.members(batch.usage) }
         spend.write(to: &writer)
         writer.member("unpriced_tokens", unpricedTokens)
@@ -173,12 +183,7 @@ struct BatchView {
             let until = wait.until.map { " until \(TimeText.rfc3339($0))" } ?? ""
             lines.append("    \(Words.count(wait.jobs, "job")) waiting\(until): \(wait.reason)")
         }
-        if counts.parked > 0 {
-            lines.append(
-                "    \(Words.count(counts.parked, "job")) waiting for a person: `offpeak explain` tells why; mend that, then `offpeak retry b\(batch.id) --parked`"
-            )
-        }
-        return lines
+        return lines + stops.flatMap { $0.lines(of: batch) }
     }
 }
 

@@ -32,7 +32,7 @@ struct KeyMoney {
                 quota: row.isIn(key.quota?.per, calendar) ? row.amount : PeriodUse.Amount(),
                 fee: row.isIn(account.fee?.per, calendar)
                     ? PeriodUse.Amount(money: row.charge.list, requests: row.requests) : PeriodUse.Amount(),
-                creditUsed: row.charge.credit)
+                creditUsed: key.credit?.counts(row.day) == true ? row.charge.credit : .zero)
             if let fee = account.fee, row.isIn(fee.per, calendar) { feeSoFar += row.charge.platform }
         }
         self.account = account
@@ -67,6 +67,7 @@ struct KeyMoney {
             guard let credit = key.credit else { return }
             $0.member("usd", credit.amount.text)
             $0.member("left_usd", creditLeft.text)
+            $0.member("since", credit.since?.begins)
             $0.member("expires", credit.expires)
         }
         writer.object("fee") {
@@ -119,6 +120,7 @@ struct KeyMoney {
         }
         if let credit = key.credit {
             var text = "    credit: \(creditLeft.text) of \(credit.amount.text) USD left"
+            if let since = credit.since { text += ", from \(TimeText.rfc3339(since.begins))" }
             if let expires = credit.expires {
                 text += creditIsExpired ? ", expired " : ", until "
                 text += TimeText.rfc3339(expires)

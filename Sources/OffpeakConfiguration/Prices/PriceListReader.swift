@@ -41,12 +41,14 @@ extension PriceList {
 private struct PriceListEntry {
     /// A kind of token, by the name of its price.
     private enum Kind: CaseIterable {
-        case input, cachedInput, cacheWrite, output, reasoning
+        // The longer name before the one that it begins with.
+        case input, cachedInput, longCacheWrite, cacheWrite, output, reasoning
 
         var field: String {
             switch self {
             case .input: "input_cost_per_token"
             case .cachedInput: "cache_read_input_token_cost"
+            case .longCacheWrite: "cache_creation_input_token_cost_above_1hr"
             case .cacheWrite: "cache_creation_input_token_cost"
             case .output: "output_cost_per_token"
             case .reasoning: "output_cost_per_reasoning_token"
@@ -185,7 +187,8 @@ private struct PriceListEntry {
         guard let input = own[.input] ?? base[.input], let output = own[.output] ?? base[.output] else { return nil }
         return TokenRates(
             input: input, cachedInput: own[.cachedInput] ?? base[.cachedInput],
-            cacheWrite: own[.cacheWrite] ?? base[.cacheWrite], output: output,
+            cacheWrite: own[.cacheWrite] ?? base[.cacheWrite],
+            longCacheWrite: own[.longCacheWrite] ?? base[.longCacheWrite], output: output,
             reasoning: own[.reasoning] ?? base[.reasoning])
     }
 }

@@ -38,10 +38,6 @@ extension ConfigurationReader {
         lanes(fields)
         read.policy.budget = budget(fields)
         read.policy.retain = fields.choice("retain", Retention.self)
-        if read.policy.retain == .nothing {
-            fields.notice(
-                "retain", "prompts are erased when their jobs end; answers are kept until `prune` in this version")
-        }
         ladders(of: &read.policy, fields)
         return read
     }

@@ -44,10 +44,17 @@ extension ConfigurationReader {
     }
 
     private func credit(_ fields: FieldReader, zone: TimeZone) -> Credit? {
-        guard let credit = fields.object("credit", known: ["usd", "expires"]) else { return nil }
+        guard let credit = fields.object("credit", known: ["usd", "since", "expires"]) else { return nil }
         if !credit.has("usd") { credit.problem("usd", "is missing", hint: "what is prepaid, in US dollars") }
+        let since = credit.day("since").map { day in
+            Credit.Day(
+                number: LocalTime.number(ofDay: day), begins: LocalTime(zone: zone).first(day: day, minute: 0))
+        }
         let expires = credit.lastDay("expires", zone: zone)
-        return credit.dollars("usd", from: .zero).map { Credit(amount: $0, expires: expires) }
+        if let since, let expires, expires <= since.begins {
+            credit.problem("expires", "is before since: the credit is worth nothing on any day")
+        }
+        return credit.dollars("usd", from: .zero).map { Credit(amount: $0, since: since, expires: expires) }
     }
 
     private func fee(_ fields: FieldReader) -> PlatformFee? {
@@ -148,6 +155,11 @@ extension FieldReader {
 
     /// A date such as `2027-01-31`: the moment at which that day is over in a zone.
     func lastDay(_ name: String, zone: TimeZone) -> Timestamp? {
+        day(name).map { LocalTime(zone: zone).first(day: $0 + 1, minute: 0) }
+    }
+
+    /// A day, counted from 1970-01-01.
+    func day(_ name: String) -> Int64? {
         guard let value = value(name) else { return nil }
         let expected = "a date such as \"2027-01-31\""
         guard case .string(let text) = value.kind else {
@@ -158,6 +170,6 @@ extension FieldReader {
             problem(name, "\(Spelling.shown(text)) is not \(expected)", hint: "YYYY-MM-DD; the day itself still counts")
             return nil
         }
-        return LocalTime(zone: zone).first(day: day + 1, minute: 0)
+        return day
     }
 }

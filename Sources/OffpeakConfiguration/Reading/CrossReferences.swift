@@ -16,8 +16,10 @@ struct CrossReferences {
             admission(of: read)
             chains(of: read)
             budget(of: read)
+            if !read.isUncertain { anyModels(of: read.policy, path: read.fields.path, line: read.fields.line) }
         }
         terms()
+        if classes.isEmpty, let policy = configuration.classes.first { anyModels(of: policy, path: "keys", line: nil) }
         guard classes.isEmpty, let policy = configuration.classes.first, !configuration.keys.isEmpty else { return }
         let serving = configuration.keys(for: policy)
         if serving.isEmpty {
@@ -71,6 +73,19 @@ struct CrossReferences {
     /// For each key, why the class does not admit it.
     private func whyNot(_ policy: ClassPolicy) -> String {
         configuration.keys.prefix(8).map { "\"\($0.name)\" \(policy.reasonAgainst($0) ?? "")" }.joined(separator: "; ")
+    }
+
+    /// A model's name means something at one provider only: keys of several that serve any model get names that are not theirs.
+    private func anyModels(of policy: ClassPolicy, path: String, line: Int?) {
+        let keys = configuration.keys(for: policy).filter { $0.enabled && $0.models == .any }
+        guard let first = keys.first, let other = keys.first(where: { $0.provider != first.provider }) else { return }
+        findings.notice(
+            .init(
+                path: path, line: line,
+                message:
+                    "keys \"\(first.name)\" and \"\(other.name)\" of different providers both serve any model: a name that "
+                    + "only one of them has goes to the other too",
+                hint: "list each key's `models`"))
     }
 
     private func chains(of read: ReadClass) {

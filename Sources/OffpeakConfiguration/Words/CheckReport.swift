@@ -3,7 +3,7 @@ import OffpeakProviders
 
 /// What `offpeak check` found: everything at once.
 package struct CheckReport: Sendable, Equatable {
-    /// One class and its policy in a sentence.
+    /// One class and its policy in a sentence; or a topic, and what there is to say of it.
     package struct ClassLine: Sendable, Equatable {
         package var name: String
         package var sentence: String
@@ -15,6 +15,8 @@ package struct CheckReport: Sendable, Equatable {
     package var notices: [Problem]
     /// In the file's order; empty when the configuration could not be read.
     package var classes: [ClassLine]
+    /// What a team has to be clear about, by topic.
+    package var overview: [ClassLine] = []
     /// True when there are no problems; notices do not count.
     package var isOK: Bool { problems.isEmpty }
 
@@ -27,6 +29,7 @@ package struct CheckReport: Sendable, Equatable {
         case .success(let configuration):
             path = configuration.path
             classes = configuration.classes.map { .init(name: $0.name, sentence: $0.sentence(in: configuration)) }
+            overview = configuration.overview.map { .init(name: $0.topic, sentence: $0.words) }
             let findings = Findings()
             for notice in configuration.notices { findings.notice(notice) }
             for key in configuration.keys { Self.secret(of: key, configuration, environment, findings) }

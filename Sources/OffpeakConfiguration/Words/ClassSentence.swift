@@ -32,7 +32,14 @@ private struct ClassSentence {
         parts.append(platform)
         parts.append(attempts)
         if let budget { parts.append(budget) }
-        if policy.retain != nil { parts.append("of a job that has ended only the hash of its prompt is kept") }
+        switch policy.retain {
+        case nil: break
+        case .results: parts.append("of a job that has ended only the hash of its prompt is kept")
+        case .nothing:
+            parts.append(
+                "of a job that has ended only the hash of its prompt is kept, and of its answer once `results -o` has "
+                    + "delivered it")
+        }
         if let window { parts.append(window) }
         if let deadline = policy.deadline {
             parts.append(
@@ -52,6 +59,9 @@ private struct ClassSentence {
         let closed = policy.isClosed ? " and through no other key, whatever happens" : ""
         let left = disabled.isEmpty ? "" : " (\(list(disabled)) \(disabled.count == 1 ? "is" : "are") disabled)"
         switch keys.count {
+        case 0 where !shared.isEmpty:
+            return
+                "Sends through \(list(shared, "or")), billed by a platform, since no key of your own may serve it\(left)"
         case 0:
             let why = disabled.isEmpty ? "no key may serve it" : "all its keys are disabled: \(list(disabled))"
             return "Can send nothing now, since \(why)\(closed)"
@@ -70,6 +80,7 @@ private struct ClassSentence {
     private var platform: String {
         if policy.shared == .never || policy.isClosed { return "nothing billed by a platform may serve it" }
         guard !shared.isEmpty else { return "there is no platform-billed key that could serve it" }
+        if keys.isEmpty { return "so all of it is billed by a platform" }
         let who = "\(list(shared)), billed by a platform, \(shared.count == 1 ? "serves" : "serve")"
         return switch policy.shared {
         case .never, .spill: "\(who) only what would else miss the deadline"
@@ -82,7 +93,10 @@ private struct ClassSentence {
         guard let budget = policy.budget else { return nil }
         let most = "it costs at most \(budget.limit.text) US dollars a \(budget.per.rawValue), both bills together, and"
         return switch budget.then {
-        case .park: "\(most) a job that does not fit any more is parked until you raise that"
+        case .park where budget.per == .batch: "\(most) a job that does not fit any more is parked until you raise that"
+        case .park:
+            "\(most) a job that does not fit any more is parked until you raise that, or for the first run of the next "
+                + budget.per.rawValue
         case .defer: "\(most) a job that does not fit any more waits for the next \(budget.per.rawValue)"
         case .fail: "\(most) a job that does not fit any more ends as failed"
         }

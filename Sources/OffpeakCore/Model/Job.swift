@@ -191,6 +191,25 @@ package struct Settlement: Sendable {
     }
 }
 
+/// A job that is parked, or ends as failed, without being sent: it cannot go, whatever becomes of the others of its flow.
+package struct JobStop: Sendable, Equatable {
+    package var job: JobID
+    package var flow: FlowID
+    /// The job's lease number when that was decided: a job that has begun since stays as it is.
+    package var lease: Int
+    /// `parked` or `failed`.
+    package var state: JobState
+    package var failure: Failure
+
+    package init(job: JobID, flow: FlowID, lease: Int, state: JobState, failure: Failure) {
+        self.job = job
+        self.flow = flow
+        self.lease = lease
+        self.state = state
+        self.failure = failure
+    }
+}
+
 /// Why a flow's ready jobs cannot be sent now; shown by `status`.
 package struct Hold: Sendable, Equatable {
     /// A short phrase, such as "key main: daily request limit".

@@ -6,18 +6,22 @@ package struct Usage: Hashable, Sendable {
     package var cachedTokens: Int
     /// The part of `inputTokens` that was written to the provider's cache.
     package var cacheWriteTokens: Int
+    /// The part of `cacheWriteTokens` that is kept for an hour, which costs more. Only for reckoning: the ledger keeps the
+    /// cost, and not this number.
+    package var longCacheWriteTokens: Int
     /// All output tokens, reasoning included.
     package var outputTokens: Int
     /// The part of `outputTokens` that was reasoning.
     package var reasoningTokens: Int
 
     package init(
-        inputTokens: Int = 0, cachedTokens: Int = 0, cacheWriteTokens: Int = 0, outputTokens: Int = 0,
-        reasoningTokens: Int = 0
+        inputTokens: Int = 0, cachedTokens: Int = 0, cacheWriteTokens: Int = 0, longCacheWriteTokens: Int = 0,
+        outputTokens: Int = 0, reasoningTokens: Int = 0
     ) {
         self.inputTokens = inputTokens
         self.cachedTokens = cachedTokens
         self.cacheWriteTokens = cacheWriteTokens
+        self.longCacheWriteTokens = longCacheWriteTokens
         self.outputTokens = outputTokens
         self.reasoningTokens = reasoningTokens
     }
@@ -28,15 +32,17 @@ package struct Usage: Hashable, Sendable {
     package static func + (a: Usage, b: Usage) -> Usage {
         Usage(
             inputTokens: a.inputTokens + b.inputTokens, cachedTokens: a.cachedTokens + b.cachedTokens,
-            cacheWriteTokens: a.cacheWriteTokens + b.cacheWriteTokens, outputTokens: a.outputTokens + b.outputTokens,
-            reasoningTokens: a.reasoningTokens + b.reasoningTokens)
+            cacheWriteTokens: a.cacheWriteTokens + b.cacheWriteTokens,
+            longCacheWriteTokens: a.longCacheWriteTokens + b.longCacheWriteTokens,
+            outputTokens: a.outputTokens + b.outputTokens, reasoningTokens: a.reasoningTokens + b.reasoningTokens)
     }
 
     package static func - (a: Usage, b: Usage) -> Usage {
         Usage(
             inputTokens: a.inputTokens - b.inputTokens, cachedTokens: a.cachedTokens - b.cachedTokens,
-            cacheWriteTokens: a.cacheWriteTokens - b.cacheWriteTokens, outputTokens: a.outputTokens - b.outputTokens,
-            reasoningTokens: a.reasoningTokens - b.reasoningTokens)
+            cacheWriteTokens: a.cacheWriteTokens - b.cacheWriteTokens,
+            longCacheWriteTokens: a.longCacheWriteTokens - b.longCacheWriteTokens,
+            outputTokens: a.outputTokens - b.outputTokens, reasoningTokens: a.reasoningTokens - b.reasoningTokens)
     }
 }
 

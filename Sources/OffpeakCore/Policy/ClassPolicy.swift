@@ -37,7 +37,7 @@ package enum SharedUse: String, CaseIterable, Sendable {
 package enum Retention: String, CaseIterable, Sendable {
     /// The answer, and of the prompt only its hash.
     case results
-    /// The same, until answers can be erased too.
+    /// The same, and of the answer only its hash once it has been delivered to a file.
     case nothing
 }
 

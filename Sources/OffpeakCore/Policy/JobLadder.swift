@@ -5,7 +5,9 @@ package struct JobLadder: Sendable {
     /// Keys that failed this job, by index, and until when to avoid them.
     var avoided: [Int: Timestamp] = [:]
     /// Its ladder has led it to shared capacity: own keys are not tried any more.
-    private(set) var usesShared = false
+    var usesShared: Bool { sharedAfter != nil }
+    /// The failure that led it there, for people.
+    private(set) var sharedAfter: String?
     /// Which model of the fallback chain is next.
     var modelIndex = 0
     /// The position reached on each failure class's ladder.
@@ -58,7 +60,7 @@ package struct JobLadder: Sendable {
                 return (.nextKey, "\(failure.failureClass.rawValue): the class's next key takes it")
             case .shared where mayTryAgain && world.hasShared:
                 avoided[world.key] = world.recovery
-                usesShared = true
+                sharedAfter = failure.message
                 return (.shared, "\(failure.failureClass.rawValue): shared capacity takes it")
             case .nextModel:
                 guard mayTryAgain, let next = world.nextModel else {

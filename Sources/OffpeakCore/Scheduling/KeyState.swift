@@ -71,10 +71,12 @@ struct KeyObstacle: Sendable {
     var isExhausted = false
     /// The key may have room: it is kept for others, or the job from it.
     var isWithheld = false
-    /// Whatever the class's ladders say, the flow's jobs are parked.
+    /// Whatever the class's ladders say, the jobs that it stops are parked.
     var parks = false
-    /// Whatever the class's ladders say, the flow's jobs end as failed.
+    /// Whatever the class's ladders say, the jobs that it stops end as failed.
     var fails = false
+    /// It is about this one job, its size or what it leaves open: others of its flow may well go.
+    var isOfJob = false
 
     /// Only the pace of limits, or answers that are awaited, are in the way.
     var isPace: Bool { !needsPerson && !isExhausted && !isWithheld }

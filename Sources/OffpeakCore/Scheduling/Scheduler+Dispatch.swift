@@ -100,9 +100,9 @@ extension Scheduler {
         // Taken out and put back, so that its arrays are changed in place.
         guard var state = flows.removeValue(forKey: id) else { return false }
         defer { flows[id] = state }
-        // Jobs with a history of their own may have to wait for a certain key; those behind them need not.
+        // Jobs with a history of their own, or too large for some key, may have to wait for another; those behind need not.
         var position = state.tickets.count - 1
-        let lowest = max(0, state.tickets.count - 256)
+        var lowest = max(0, state.tickets.count - 256)
         var soonest: KeyObstacle?
         while position >= lowest {
             let ticket = state.tickets[position]
@@ -118,25 +118,45 @@ extension Scheduler {
                 }
                 return true
             case .none(let obstacle):
-                guard ladder != nil else {
-                    block(&state, by: obstacle, at: now, into: &effects)
-                    classes[index].cursor += 1
-                    return false
-                }
-                if obstacle.needsPerson && obstacle.failure != nil {
+                let isLasting = obstacle.needsPerson && obstacle.failure != nil
+                if isLasting && ladder != nil {
                     // Where its ladder has led it nothing goes any more: it begins anew, like the jobs behind it.
                     ladders[ticket.id] = nil
                     continue
+                }
+                if isLasting && obstacle.isOfJob {
+                    state.tickets.remove(at: position)
+                    stop(ticket, &state, by: obstacle, into: &effects)
+                    (position, lowest) = (position - 1, max(0, lowest - 1))
+                    continue
+                }
+                guard ladder != nil || obstacle.isOfJob else {
+                    block(&state, by: obstacle, at: now, into: &effects)
+                    classes[index].cursor += 1
+                    return false
                 }
                 if let until = obstacle.until { effects.wake(at: until) }
                 soonest = soonest.map { obstacle.endsBefore($0) ? obstacle : $0 } ?? obstacle
                 position -= 1
             }
         }
-        // All that is left of the flow are jobs with a history, and none can go.
+        // All that is left of the flow are jobs that wait for certain keys. When nothing is left, more may be read.
         if let soonest { block(&state, by: soonest, at: now, into: &effects) }
-        classes[index].cursor += 1
+        if !state.tickets.isEmpty { classes[index].cursor += 1 }
         return false
+    }
+
+    /// One job cannot go, and those behind it may.
+    private func stop(
+        _ ticket: JobTicket, _ state: inout FlowState, by obstacle: KeyObstacle, into effects: inout SchedulerEffects
+    ) {
+        guard let failure = obstacle.failure else { return }
+        // It waits no more, like one that was started.
+        state.startedSinceRead += 1
+        effects.stops.append(
+            JobStop(
+                job: ticket.id, flow: ticket.flow, lease: ticket.lease, state: obstacle.fails ? .failed : .parked,
+                failure: failure))
     }
 
     /// No key takes the flow's jobs now.

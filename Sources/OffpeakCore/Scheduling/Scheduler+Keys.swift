@@ -95,8 +95,9 @@ extension Scheduler {
         _ key: Int, _ ladder: JobLadder?, _ policy: ClassPolicy, _ offers: [RouteOffer]
     ) -> KeyObstacle? {
         guard keys[key].isShared else {
-            guard ladder?.usesShared == true else { return nil }
-            return KeyObstacle(reason: "the job has been moved to shared capacity", isWithheld: true)
+            guard let failure = ladder?.sharedAfter else { return nil }
+            return KeyObstacle(
+                reason: "the job has left own keys for shared capacity, after: \(failure)", isWithheld: true)
         }
         let own = offers.filter { !$0.isShared }
         if ladder?.usesShared == true || own.isEmpty { return nil }
@@ -193,12 +194,18 @@ extension Scheduler {
         var passing: KeyObstacle?
         var hasOpenEnd = false
         var lasting: KeyObstacle?
+        let isOfJob = obstacles.contains { $0.obstacle.isOfJob }
         let isOpen = obstacles.contains { !$0.obstacle.isWithheld }
         for (key, obstacle) in obstacles where !obstacle.isWithheld || !isOpen {
             var named = obstacle
             named.reason = "key \(keys[key].name): \(obstacle.reason)"
             if obstacle.needsPerson {
-                if lasting == nil || (lasting!.failure == nil && obstacle.failure != nil) { lasting = named }
+                // A job's own trouble stops that job alone, whatever else is wrong with other keys.
+                if lasting == nil || (lasting!.failure == nil && obstacle.failure != nil)
+                    || (obstacle.isOfJob && !lasting!.isOfJob)
+                {
+                    lasting = named
+                }
             } else if let until = obstacle.until {
                 if passing == nil || until < passing!.until! { passing = named }
             } else {
@@ -206,8 +213,10 @@ extension Scheduler {
             }
         }
         if hasOpenEnd {
-            return KeyObstacle(reason: "answers are awaited", until: passing?.until, isOpenEnded: true)
+            return KeyObstacle(
+                reason: "answers are awaited", until: passing?.until, isOpenEnded: true, isOfJob: isOfJob)
         }
+        passing?.isOfJob = isOfJob
         if let passing { return passing }
         // One paused key is a person's doing, not a failure: then nothing is parked for the rejected ones beside it.
         if obstacles.contains(where: { $0.obstacle.needsPerson && $0.obstacle.failure == nil }) {

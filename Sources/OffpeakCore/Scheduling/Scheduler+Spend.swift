@@ -91,9 +91,11 @@ extension Scheduler {
         let needsPrice = hasBudget || quota?.money != nil || poolQuota?.quota.money != nil
         let needsLength = quota?.tokens != nil || poolQuota?.quota.tokens != nil
         let known = worstCase(key, model, ticket, state.flow.endpoint)
-        if known == nil && needsPrice { return unknownCost(key, model, isPriceNeeded: true) }
+        if known == nil && needsPrice {
+            return unknownCost(key, model, isPriceUnknown: price(key, model).own == nil)
+        }
         if needsLength && mostOutput(key, model, ticket, state.flow.endpoint) == nil {
-            return unknownCost(key, model, isPriceNeeded: false)
+            return unknownCost(key, model, isPriceUnknown: false)
         }
         let worst = known ?? unpriced(key, model, ticket, state.flow.endpoint)
         if let quota, let obstacle = full(keys[key].account.fit(worst), quota, keys[key].account.quotaUse, "its") {
@@ -108,14 +110,35 @@ extension Scheduler {
         return budgetObstacle(worst.charge.billed, of: state)
     }
 
-    private func unknownCost(_ key: Int, _ model: String, isPriceNeeded: Bool) -> KeyObstacle {
+    /// Whether a job that money has stopped could go by it now, or wait for a period in which it can. Call after `recall`.
+    package mutating func hasMoney(for ticket: JobTicket, of flow: Flow, at now: Timestamp) -> Bool {
+        guard let index = classes.firstIndex(where: { $0.policy.name == flow.className }) else { return false }
+        let policy = classes[index].policy
+        let chain = policy.models[flow.model] ?? [flow.model]
+        let models = policy.ladders[.quotaExhausted]?.contains(.nextModel) == true ? chain : Array(chain.prefix(1))
+        let state = FlowState(flow: flow, classIndex: index, chain: chain)
+        for key in classes[index].candidates {
+            for model in models.compactMap({ keys[key].descriptor.models.providerModel(for: $0) }) {
+                guard let obstacle = moneyObstacle(key, model, ticket, state, at: now) else { return true }
+                if !obstacle.needsPerson { return true }
+            }
+        }
+        return false
+    }
+
+    private func unknownCost(_ key: Int, _ model: String, isPriceUnknown: Bool) -> KeyObstacle {
         let reason =
-            isPriceNeeded && keys[key].prices[model]?.own == nil
+            isPriceUnknown
             ? "the price of \(model) is unknown there, and without it no budget or quota can be kept"
             : "the most that the answer can take is unknown: set max_tokens in the request"
+        return Self.stop(.unknownCost, reason, isOfJob: !isPriceUnknown)
+    }
+
+    /// Money is in the way, and no answer and no later period changes that.
+    private static func stop(_ stop: MoneyStop, _ reason: String, fails: Bool = false, isOfJob: Bool) -> KeyObstacle {
+        let failure = Failure(.quotaExhausted, code: stop.rawValue, message: reason, judged: false)
         return KeyObstacle(
-            reason: reason, needsPerson: true,
-            failure: Failure(.quotaExhausted, code: "unknown_cost", message: reason, judged: false), parks: true)
+            reason: reason, needsPerson: true, failure: failure, parks: !fails, fails: fails, isOfJob: isOfJob)
     }
 
     private func full(_ fit: PeriodUse.Fit, _ quota: Quota, _ use: PeriodUse, _ whose: String) -> KeyObstacle? {
@@ -125,10 +148,8 @@ extension Scheduler {
         case .later: return KeyObstacle(reason: text + " if all that is in flight costs its most")
         case .used: return KeyObstacle(reason: text, until: use.ends, isExhausted: true)
         case .never:
-            let reason = "one job alone may take more than \(whose) whole quota of \(quota.text)"
-            return KeyObstacle(
-                reason: reason, needsPerson: true,
-                failure: Failure(.quotaExhausted, code: "exceeds_quota", message: reason, judged: false), parks: true)
+            let reason = "this job alone may take more than \(whose) whole quota of \(quota.text)"
+            return Self.stop(.exceedsQuota, reason, isOfJob: true)
         }
     }
 
@@ -145,20 +166,20 @@ extension Scheduler {
         switch fit {
         case .fits: return nil
         case .later: return KeyObstacle(reason: "\(name) is used up if all that is in flight costs its most")
-        case .used, .never:
+        case .used:
             let reason =
                 "\(name) is used up: \(account.used(batch: state.flow.batch).text) USD are spent, and one more "
                 + "job may cost up to \(worst.text) USD"
-            let failure = Failure(.quotaExhausted, code: "budget_exhausted", message: reason, judged: false)
-            switch budget.then {
-            case .defer where fit == .used:
+            if budget.then == .defer {
                 // No mere matter of pace: a dearer key whose worst case still fits need not wait for this one.
                 return KeyObstacle(
                     reason: reason, until: account.renews, needsPerson: account.renews == nil, isExhausted: true)
-            // What is more than the whole budget fits in no period: only a person can change that.
-            case .defer, .park: return KeyObstacle(reason: reason, needsPerson: true, failure: failure, parks: true)
-            case .fail: return KeyObstacle(reason: reason, needsPerson: true, failure: failure, fails: true)
             }
+            return Self.stop(.budgetExhausted, reason, fails: budget.then == .fail, isOfJob: false)
+        case .never:
+            // It fits in no period, so that there is nothing to defer it to.
+            let reason = "this job alone may cost up to \(worst.text) USD, more than \(name)"
+            return Self.stop(.exceedsBudget, reason, fails: budget.then == .fail, isOfJob: true)
         }
     }
 
@@ -258,33 +279,47 @@ extension Scheduler {
 
     mutating func turnPeriods(_ position: CalendarPosition) {
         day = position.day
+        var turned: Set<Period> = []
+        for period in Period.allCases {
+            guard let began = position.began[period], began >= periodsBegan[period] ?? began else { continue }
+            if let before = periodsBegan[period], began > before { turned.insert(period) }
+            periodsBegan[period] = began
+        }
         for i in keys.indices { keys[i].account.turn(position) }
         for p in poolQuotas.indices { poolQuotas[p]?.use.turn(position) }
         for i in classes.indices { classes[i].budget?.turn(position) }
+        guard !spentAhead.isEmpty, !turned.isEmpty else { return }
+        for row in spentAhead { recall(row, position) { $0.map(turned.contains) ?? false } }
+        spentAhead.removeAll { $0.day <= position.day }
     }
 
-    /// What the ledger has: call once, before the first dispatch.
+    /// What the ledger has: call once, before the first dispatch. What it has of days to come, since the clock was put back,
+    /// counts for the present ones, and once more when those come.
     package mutating func recall(_ rows: [SpendRow], _ position: CalendarPosition) {
         turnPeriods(position)
-        func isPresent(_ row: SpendRow, _ period: Period?) -> Bool {
-            period.map { row.day >= position.began[$0] ?? 0 } ?? true
+        spentAhead = rows.filter { $0.day > position.day }
+        for row in rows { recall(row, position) { _ in true } }
+    }
+
+    /// Counts a row for the accounts whose period is meant; nil stands for what has none.
+    private mutating func recall(_ row: SpendRow, _ position: CalendarPosition, isMeant: (Period?) -> Bool) {
+        func isPresent(_ period: Period?) -> Bool {
+            isMeant(period) && period.map { row.day >= position.began[$0] ?? 0 } ?? true
         }
-        for row in rows {
-            let amount = PeriodUse.Amount(money: row.charge.value, requests: row.requests, tokens: row.tokens)
-            if let i = keys.firstIndex(where: { $0.name == row.route.key }) {
-                let fee = PeriodUse.Amount(money: row.charge.list, requests: row.requests)
-                keys[i].account.recall(
-                    quota: isPresent(row, keys[i].account.quota?.per) ? amount : PeriodUse.Amount(),
-                    fee: isPresent(row, keys[i].account.fee?.per) ? fee : PeriodUse.Amount(),
-                    creditUsed: row.charge.credit)
-                if let pool = keys[i].pool, isPresent(row, poolQuotas[pool]?.quota.per) {
-                    poolQuotas[pool]?.use.recall(amount)
-                }
-            }
-            for i in classes.indices where classes[i].policy.name == row.className {
-                guard let budget = classes[i].budget?.budget, isPresent(row, budget.per.period) else { continue }
-                classes[i].budget?.recall(row.charge.billed, batch: row.batch)
-            }
+        let amount = PeriodUse.Amount(money: row.charge.value, requests: row.requests, tokens: row.tokens)
+        if let i = keys.firstIndex(where: { $0.name == row.route.key }) {
+            let account = keys[i].account
+            let fee = PeriodUse.Amount(money: row.charge.list, requests: row.requests)
+            let isOfCredit = isMeant(nil) && account.credit?.counts(row.day) == true
+            keys[i].account.recall(
+                quota: isPresent(account.quota?.per) ? amount : PeriodUse.Amount(),
+                fee: isPresent(account.fee?.per) ? fee : PeriodUse.Amount(),
+                creditUsed: isOfCredit ? row.charge.credit : .zero)
+            if let pool = keys[i].pool, isPresent(poolQuotas[pool]?.quota.per) { poolQuotas[pool]?.use.recall(amount) }
+        }
+        for i in classes.indices where classes[i].policy.name == row.className {
+            guard let budget = classes[i].budget?.budget, isPresent(budget.per.period) else { continue }
+            classes[i].budget?.recall(row.charge.billed, batch: row.batch)
         }
     }
 }

@@ -18,6 +18,10 @@ package struct Scheduler: Sendable {
     var dayEnds = Timestamp.distantFuture
     /// The present calendar day's number, such as 20261124.
     var day = 0
+    /// The days on which the present periods began.
+    var periodsBegan: [Period: Int] = [:]
+    /// What the ledger had of days that were still to come when the run began.
+    var spentAhead: [SpendRow] = []
     /// Fair queueing: how far classes of a priority have been served, by the one that was served last.
     var level: [Int: Int] = [:]
     var generator: SeededGenerator

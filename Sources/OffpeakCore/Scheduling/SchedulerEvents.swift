@@ -37,6 +37,8 @@ package struct SchedulerEffects: Sendable {
     package var settlements: [Settlement] = []
     /// Flows held back, or no longer.
     package var holds: [(flow: FlowID, hold: Hold?)] = []
+    /// Single jobs that are parked, or end as failed, without being sent.
+    package var stops: [JobStop] = []
     /// Flows that no key can serve until a person acts: all their waiting jobs are parked, with this failure.
     package var parkings: [(flow: FlowID, failure: Failure)] = []
     /// Flows whose waiting jobs all end as failed, with this failure.

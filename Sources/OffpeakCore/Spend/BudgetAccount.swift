@@ -1,3 +1,16 @@
+/// Why money stops a job, as the code of its failure. What is parked for one of these goes on with the first run whose
+/// configuration, and whose period, has the money.
+package enum MoneyStop: String, CaseIterable, Sendable {
+    /// The class's budget has no room for the next job.
+    case budgetExhausted = "budget_exhausted"
+    /// One job may cost more than the class's whole budget.
+    case exceedsBudget = "exceeds_budget"
+    /// One job may take more than a whole quota.
+    case exceedsQuota = "exceeds_quota"
+    /// Nobody can say what a job costs at most: the price is unknown, or the length of its answer.
+    case unknownCost = "unknown_cost"
+}
+
 /// What a workload class may still spend: one account for each calendar period, or for each batch.
 package struct BudgetAccount: Sendable {
     package let budget: Budget

@@ -8,9 +8,11 @@ package struct KeyAccount: Sendable {
         fileprivate var amount: PeriodUse.Amount
         fileprivate var quotaNumber: Int
         fileprivate var feeNumber: Int
+        /// Its place in the provisioned throughput, if it runs on that.
+        fileprivate var throughput: Int?
+        fileprivate var sent: Timestamp
         /// It runs on provisioned throughput: nothing is billed for it.
-        package fileprivate(set) var isProvisioned: Bool
-        fileprivate var tokens: Int
+        package var isProvisioned: Bool { throughput != nil }
         /// The list value that it will probably have.
         fileprivate var list: Money
     }
@@ -22,6 +24,8 @@ package struct KeyAccount: Sendable {
     package private(set) var quotaUse: PeriodUse
     /// The list value and number of requests in the fee's period, which its allowance counts.
     package private(set) var feeUse: PeriodUse
+    /// The fee's period before the present one: what was sent in it is charged to its allowance, also when it ends later.
+    private var closedFee: (number: Int, settled: PeriodUse.Amount)?
     /// Prepaid and not used yet, expiry aside.
     package private(set) var creditLeft: Money
     private var provisioned: ProvisionedThroughput?
@@ -55,7 +59,8 @@ package struct KeyAccount: Sendable {
         switch billing {
         case .platform: return value
         case .provider: return hasCredit(at: now) ? .zero : value
-        case .routerBYOK: return (hasCredit(at: now) ? .zero : value) + feeOn(list, beside: feeUse.reserved)
+        case .routerBYOK:
+            return (hasCredit(at: now) ? .zero : value) + feeOn(list, used: feeUse.settled + feeUse.reserved)
         }
     }
 
@@ -71,8 +76,7 @@ package struct KeyAccount: Sendable {
     }
 
     private func hasCredit(at now: Timestamp) -> Bool {
-        guard let credit, now < credit.expires ?? .distantFuture else { return false }
-        return creditLeft > listExpected
+        credit?.isGood(for: now, at: now) == true && creditLeft > listExpected
     }
 
     /// The credit that what is under way will probably leave.
@@ -87,18 +91,23 @@ package struct KeyAccount: Sendable {
         }
     }
 
-    /// The fee on traffic of a list value, what is left of the allowance taken off; `reserved` may use up more of it.
-    private func feeOn(_ list: Money, beside reserved: PeriodUse.Amount) -> Money {
+    /// The fee on traffic of a list value, what is left of the allowance taken off; nil stands for a period of which nothing
+    /// is known any more.
+    private func feeOn(_ list: Money, used: PeriodUse.Amount?) -> Money {
         guard let fee else { return .zero }
         var charged = list
-        switch fee.allowance {
-        case nil: break
-        case .money(let limit):
-            let left = max(.zero, limit - feeUse.settled.money - reserved.money)
-            charged = max(.zero, list - left)
-        case .requests(let limit): if feeUse.settled.requests + reserved.requests < limit { charged = .zero }
+        switch (fee.allowance, used) {
+        case (nil, _), (_, nil): break
+        case (.money(let limit), let used?): charged = max(.zero, list - max(.zero, limit - used.money))
+        case (.requests(let limit), let used?): if used.requests < limit { charged = .zero }
         }
         return charged.share(millionths: fee.shareMillionths)
+    }
+
+    /// What counts against the allowance of the period in which a request was sent.
+    private func feeUsed(_ hold: Hold) -> PeriodUse.Amount? {
+        if hold.feeNumber == feeUse.number { return feeUse.settled }
+        return closedFee.flatMap { $0.number == hold.feeNumber ? $0.settled : nil }
     }
 
     /// The most that a request worth so much at the key's and at list price can cost.
@@ -124,7 +133,7 @@ package struct KeyAccount: Sendable {
         return Hold(
             amount: amount, quotaNumber: quotaUse.reserve(amount),
             feeNumber: feeUse.reserve(PeriodUse.Amount(money: worst.charge.list, requests: 1)),
-            isProvisioned: provisioned?.take(forecastTokens, at: now) ?? false, tokens: forecastTokens, list: list)
+            throughput: provisioned?.take(forecastTokens, at: now), sent: now, list: list)
     }
 
     /// The request never left, or the provider did not count it: nothing is charged.
@@ -146,12 +155,12 @@ package struct KeyAccount: Sendable {
             charge.provider = value
         } else if ownKey, billing == .routerBYOK {
             charge.provider = reported?.upstream ?? value
-            charge.platform = reported?.platform ?? feeOn(list, beside: PeriodUse.Amount())
+            charge.platform = reported?.platform ?? feeOn(list, used: feeUsed(hold))
         } else {
             // The platform's own capacity, also where its answer says that our key was not used.
             charge.platform = reported?.platform ?? value
         }
-        if let credit, now < credit.expires ?? .distantFuture, creditLeft > .zero, charge.provider > .zero {
+        if credit?.isGood(for: hold.sent, at: now) == true, creditLeft > .zero, charge.provider > .zero {
             charge.credit = min(creditLeft, charge.provider)
             charge.provider -= charge.credit
             creditLeft -= charge.credit
@@ -172,10 +181,13 @@ package struct KeyAccount: Sendable {
     ) {
         listExpected -= hold.list
         quotaUse.settle(hold.amount, used: used, number: hold.quotaNumber)
+        let usedOfFee = PeriodUse.Amount(money: list, requests: requests)
         feeUse.settle(
-            PeriodUse.Amount(money: worst.charge.list, requests: 1),
-            used: PeriodUse.Amount(money: list, requests: requests), number: hold.feeNumber)
-        if requests == 0, hold.isProvisioned { provisioned?.giveBack(hold.tokens) }
+            PeriodUse.Amount(money: worst.charge.list, requests: 1), used: usedOfFee, number: hold.feeNumber)
+        if let closed = closedFee, closed.number == hold.feeNumber {
+            closedFee?.settled = closed.settled + usedOfFee
+        }
+        if requests == 0, let place = hold.throughput { provisioned?.giveBack(place) }
     }
 
     private static func amount(_ worst: WorstCase) -> PeriodUse.Amount {
@@ -186,10 +198,12 @@ package struct KeyAccount: Sendable {
 
     package mutating func turn(_ calendar: CalendarPosition) {
         quotaUse.turn(calendar)
+        let before = (number: feeUse.number, settled: feeUse.settled)
         feeUse.turn(calendar)
+        if feeUse.number != before.number { closedFee = before }
     }
 
-    /// What the ledger has of this key: in the quota's period, in the fee's period, and of its credit for all time.
+    /// What the ledger has of this key: in the quota's period, in the fee's period, and of its present credit.
     package mutating func recall(quota: PeriodUse.Amount, fee: PeriodUse.Amount, creditUsed: Money) {
         quotaUse.recall(quota)
         feeUse.recall(fee)
@@ -207,6 +221,8 @@ struct ProvisionedThroughput: Sendable {
     private let limit: Int
     private var taken: [(at: Timestamp, tokens: Int)] = []
     private var first = 0
+    /// Of those taken before what `taken` still has.
+    private var dropped = 0
     private var sum = 0
 
     init(tokensPerMinute: Int) { limit = tokensPerMinute }
@@ -218,6 +234,7 @@ struct ProvisionedThroughput: Sendable {
         }
         if first > 1_024 {
             taken.removeFirst(first)
+            dropped += first
             first = 0
         }
         return sum + tokens <= limit
@@ -243,12 +260,12 @@ struct ProvisionedThroughput: Sendable {
         return nil
     }
 
-    /// Takes the room if there is enough.
-    mutating func take(_ tokens: Int, at now: Timestamp) -> Bool {
-        guard hasRoom(tokens, at: now) else { return false }
+    /// Takes the room if there is enough; returns its number, for `giveBack`.
+    mutating func take(_ tokens: Int, at now: Timestamp) -> Int? {
+        guard hasRoom(tokens, at: now) else { return nil }
         taken.append((now, tokens))
         sum += tokens
-        return true
+        return dropped + taken.count - 1
     }
 
     /// Taken by an earlier run; call in order.
@@ -257,10 +274,11 @@ struct ProvisionedThroughput: Sendable {
         sum += tokens
     }
 
-    /// What was taken last and not used.
-    mutating func giveBack(_ tokens: Int) {
-        guard let index = taken.lastIndex(where: { $0.tokens == tokens }), index >= first else { return }
-        sum -= tokens
+    /// What was taken and not used. What was taken more than a minute ago is room already.
+    mutating func giveBack(_ number: Int) {
+        let index = number - dropped
+        guard index >= first else { return }
+        sum -= taken[index].tokens
         taken[index].tokens = 0
     }
 }

@@ -19,17 +19,20 @@ package struct TokenRates: Hashable, Sendable {
     package var cachedInput: TokenRate?
     /// Input written to the provider's cache; nil: as other input.
     package var cacheWrite: TokenRate?
+    /// Input written to the provider's cache for an hour; nil: as other cache writes.
+    package var longCacheWrite: TokenRate?
     package var output: TokenRate
     /// Reasoning, which is part of the output; nil: as other output.
     package var reasoning: TokenRate?
 
     package init(
-        input: TokenRate, cachedInput: TokenRate? = nil, cacheWrite: TokenRate? = nil, output: TokenRate,
-        reasoning: TokenRate? = nil
+        input: TokenRate, cachedInput: TokenRate? = nil, cacheWrite: TokenRate? = nil,
+        longCacheWrite: TokenRate? = nil, output: TokenRate, reasoning: TokenRate? = nil
     ) {
         self.input = input
         self.cachedInput = cachedInput
         self.cacheWrite = cacheWrite
+        self.longCacheWrite = longCacheWrite
         self.output = output
         self.reasoning = reasoning
     }
@@ -42,7 +45,9 @@ package struct TokenRates: Hashable, Sendable {
         let plainOutput = max(0, usage.outputTokens - usage.reasoningTokens)
         var exact = Int128(plainInput) * Int128(input)
         exact += Int128(usage.cachedTokens) * Int128(cachedInput ?? input)
-        exact += Int128(usage.cacheWriteTokens) * Int128(cacheWrite ?? input)
+        let longWrite = min(usage.longCacheWriteTokens, usage.cacheWriteTokens)
+        exact += Int128(usage.cacheWriteTokens - longWrite) * Int128(cacheWrite ?? input)
+        exact += Int128(longWrite) * Int128(longCacheWrite ?? cacheWrite ?? input)
         exact += Int128(plainOutput) * Int128(output)
         exact += Int128(min(usage.reasoningTokens, usage.outputTokens)) * Int128(reasoning ?? output)
         return Money(nanodollars: Int64(clamping: Money.roundedUp(exact, 1_000_000)))
@@ -50,7 +55,7 @@ package struct TokenRates: Hashable, Sendable {
 
     /// The most that so many tokens can cost, whatever kinds they turn out to be.
     package func worstCost(inputTokens: Int, outputTokens: Int) -> Money {
-        let dearestInput = max(input, cachedInput ?? 0, cacheWrite ?? 0)
+        let dearestInput = max(input, cachedInput ?? 0, cacheWrite ?? 0, longCacheWrite ?? 0)
         let dearestOutput = max(output, reasoning ?? 0)
         let exact = Int128(inputTokens) * Int128(dearestInput) + Int128(outputTokens) * Int128(dearestOutput)
         return Money(nanodollars: Int64(clamping: Money.roundedUp(exact, 1_000_000)))
@@ -63,7 +68,7 @@ package struct TokenRates: Hashable, Sendable {
         }
         return TokenRates(
             input: scale(input), cachedInput: cachedInput.map(scale), cacheWrite: cacheWrite.map(scale),
-            output: scale(output), reasoning: reasoning.map(scale))
+            longCacheWrite: longCacheWrite.map(scale), output: scale(output), reasoning: reasoning.map(scale))
     }
 }
 

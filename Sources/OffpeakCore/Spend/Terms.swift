@@ -22,14 +22,36 @@ package struct Quota: Hashable, Sendable {
 
 /// Prepaid at the provider: it is spent first, so traffic costs nothing more until it is used up or expires.
 package struct Credit: Hashable, Sendable {
+    /// A calendar day: its number, such as 20261124, and its first moment.
+    package struct Day: Hashable, Sendable {
+        package var number: Int
+        package var begins: Timestamp
+
+        package init(number: Int, begins: Timestamp) {
+            self.number = number
+            self.begins = begins
+        }
+    }
+
     package var amount: Money
+    /// What the key has sent from this day on is taken from it; nil: all that the key has ever sent.
+    package var since: Day?
     /// The first moment at which it is worth nothing; nil: never.
     package var expires: Timestamp?
 
-    package init(amount: Money, expires: Timestamp? = nil) {
+    package init(amount: Money, since: Day? = nil, expires: Timestamp? = nil) {
         self.amount = amount
+        self.since = since
         self.expires = expires
     }
+
+    /// Whether what was sent at a moment, and is charged now, can be taken from it.
+    package func isGood(for sent: Timestamp, at now: Timestamp) -> Bool {
+        now < expires ?? .distantFuture && sent >= since?.begins ?? .distantPast
+    }
+
+    /// Whether what was taken from a key's credit on a day was taken from this one.
+    package func counts(_ day: Int) -> Bool { day >= since?.number ?? 0 }
 }
 
 /// What a routing platform takes for traffic through the user's own provider key.

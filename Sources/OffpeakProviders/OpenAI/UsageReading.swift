@@ -20,17 +20,20 @@ package struct UsageReading: Sendable, Equatable {
         let details = member?["prompt_tokens_details"] ?? member?["input_tokens_details"]
         let cached = Self.count(details?["cached_tokens"]) ?? hits ?? count("cached_tokens") ?? 0
 
-        let written = Self.count(details?["cache_write_tokens"]) ?? 0
+        let input = prompt ?? max(0, (total ?? 0) - (completion ?? 0))
+        // Anthropic's own names, as gateways pass them on: what is written for an hour is a part of what is written.
+        let long = Self.count(member?["cache_creation"]?["ephemeral_1h_input_tokens"]) ?? 0
+        let allWritten = Self.count(details?["cache_write_tokens"]) ?? count("cache_creation_input_tokens") ?? long
+        let written = min(allWritten, input - min(cached, input))
         let outputDetails = member?["completion_tokens_details"] ?? member?["output_tokens_details"]
         let reasoning = Self.count(outputDetails?["reasoning_tokens"]) ?? count("reasoning_tokens") ?? 0
 
-        let input = prompt ?? max(0, (total ?? 0) - (completion ?? 0))
         // Reasoning is inside the completion at OpenAI and beside it at xAI and in Gemini's OpenAI layer. The total
         // has it in either case, so what it holds beyond the prompt is the output.
         let output = max(completion ?? 0, (total ?? 0) - input)
         usage = Usage(
             inputTokens: input, cachedTokens: min(cached, input),
-            cacheWriteTokens: min(written, input - min(cached, input)),
+            cacheWriteTokens: written, longCacheWriteTokens: min(long, written),
             outputTokens: endpoint == .embeddings ? 0 : output,
             reasoningTokens: endpoint == .embeddings ? 0 : min(reasoning, output))
         reported = prompt != nil || completion != nil || total != nil

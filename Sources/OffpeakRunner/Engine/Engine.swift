@@ -62,7 +62,7 @@ package final class Engine {
     let onProgress: (RunSnapshot) -> Void
     let onNote: (String) -> Void
 
-    /// `queue` must hold the run lock and is used by the engine alone from here on. `makeTransport` gets the function
+    /// `queue` must hold the run lock, is used by the engine alone from here on, and closed by its end. `makeTransport` gets the function
     /// that takes the completions.
     package init(
         configuration: Configuration, secrets: KeyRing, queue: SQLiteQueue, options: RunOptions, clock: RunnerClock,
@@ -83,17 +83,23 @@ package final class Engine {
             keys: configuration.keys, pools: configuration.pools,
             classes: configuration.classes.map { policy in (policy, configuration.keys(for: policy).map(\.name)) },
             prices: configuration.priceBook, refreshableKeys: secrets.refreshable, seed: options.seed)
-        try queue.keepNoPrompts(of: configuration.classes.filter { $0.retain != nil }.map(\.name))
-        let abandoned = try RunRecovery.perform(
+        let retained = configuration.classes.compactMap { policy in policy.retain.map { (policy.name, $0) } }
+        try queue.retain(Dictionary(uniqueKeysWithValues: retained))
+        let recovered = try RunRecovery.perform(
             on: queue, scheduler: &scheduler, calendar: calendar.position, at: clock.now)
         let mail = mail
         worker = StoreWorker(
             queue: queue, note: { mail.post(.note($0)) }, reply: { mail.post(.stored($0)) })
         transport = try makeTransport { mail.post(.completed($0)) }
-        noteAbandoned(abandoned.open, parked: abandoned.parked)
+        note(recovered)
     }
 
-    private func noteAbandoned(_ open: Int, parked: Int) {
+    private func note(_ recovered: RunRecovery.Report) {
+        let (open, parked) = (recovered.open, recovered.parked)
+        if recovered.takenUp > 0 {
+            let jobs = recovered.takenUp == 1 ? "1 job" : "\(recovered.takenUp) jobs"
+            onNote("\(jobs) that had been parked for lack of money: budgets and quotas have room for them now")
+        }
         guard open > 0 else { return }
         var text = "an earlier run ended with \(open) requests in flight: their outcome is unknown"
         text += parked == open ? "; they are parked" : "; they are sent again"

@@ -15,6 +15,9 @@ final class StoreWork: @unchecked Sendable {
         self.note = note
     }
 
+    /// In good order, and with the log written back: what was erased must not stay readable there.
+    func close() { queue.close() }
+
     func perform(_ pending: PendingTick, at now: Timestamp, day: Int) -> StoreReply {
         var reply = StoreReply()
         var tick = pending.tick(day: day)
@@ -23,7 +26,8 @@ final class StoreWork: @unchecked Sendable {
             reply.begun = result.begun
             reply.refused = result.refused
             reply.promoted = result.promoted.map(\.flow)
-            for (flow, state, failure) in pending.stops {
+            (reply.parked, reply.failed) = (result.parked, result.failed)
+            for (flow, state, failure) in pending.flowStops {
                 let count = try queue.stop(flow: flow, as: state, failure: failure, at: now)
                 if state == .parked { reply.parked += count } else { reply.failed += count }
             }

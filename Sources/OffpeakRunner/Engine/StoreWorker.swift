@@ -8,9 +8,8 @@ struct StoreReply: Sendable {
     var refused: [JobID] = []
     var promoted: [FlowID] = []
     var fetched: [(flow: FlowID, tickets: [JobTicket], isAll: Bool)] = []
-    /// Jobs parked with their flows.
+    /// Jobs that were parked, or ended as failed, without being sent.
     var parked = 0
-    /// Jobs that ended as failed with their flows.
     var failed = 0
     /// When the next scheduled job is due.
     var nextDue: Timestamp?
@@ -41,7 +40,7 @@ final class StoreWorker: Sendable {
     private let requests = Mailbox<Request>()
     private let stopped = DispatchSemaphore(value: 0)
 
-    /// `queue` is used by this worker's thread only from here on, until `stop` returns.
+    /// `queue` is used by this worker's thread only from here on, and is closed when `stop` returns.
     init(
         queue: SQLiteQueue, note: @escaping @Sendable (String) -> Void, reply: @escaping @Sendable (StoreReply) -> Void
     ) {
@@ -58,6 +57,7 @@ final class StoreWorker: Sendable {
                     }
                 }
             }
+            work.close()
             stopped.signal()
         }
         thread.name = "offpeak-store"

@@ -10,6 +10,8 @@ package final class OutputFile {
     /// Nil when the file itself is written.
     private let temporary: String?
     private var isOpen = true
+    /// What was written stays, also when the power fails after `finish`: it is a regular file.
+    var isDurable: Bool { temporary != nil }
 
     package init(_ target: ResultsExport.Target) throws(ResultsExport.WriteFailure) {
         guard case .file(let given) = target else {
@@ -78,5 +80,11 @@ package final class OutputFile {
         }
         isOpen = false
         close(descriptor)
+        // The new name, too, is to survive.
+        let folder = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+        let parent = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard parent >= 0 else { return }
+        defer { close(parent) }
+        guard fsync(parent) == 0 else { throw ResultsExport.WriteFailure(path, error: errno) }
     }
 }

@@ -12,6 +12,10 @@ package struct ResultsExport {
         package var failed = 0
         /// Jobs without an outcome, left out.
         package var open = 0
+        /// Answers that were delivered earlier and erased then, left out.
+        package var erased = 0
+        /// Jobs whose answers are in a file now, complete and synced.
+        package var delivered = DeliveredJobs()
     }
 
     package enum Target: Sendable {
@@ -74,12 +78,19 @@ package struct ResultsExport {
         }
         try answers.finish()
         try errors?.finish()
+        // Who reads a pipe may lose it all a moment later.
+        if !answers.isDurable { summary.delivered = DeliveredJobs() }
         return summary
     }
 
     private mutating func add(_ row: ResultRow) {
         if let answer = row.answer {
+            guard !answer.isErased else {
+                summary.erased += 1
+                return
+            }
             summary.succeeded += 1
+            summary.delivered.add(row.job)
             Self.line(row, providers, to: &buffer) {
                 $0.object("response") {
                     $0.member("status_code", answer.statusCode)

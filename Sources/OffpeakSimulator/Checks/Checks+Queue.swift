@@ -104,6 +104,16 @@ extension Checks {
         checkSends(id, in: queue)
     }
 
+    /// A run has begun under a configuration without budgets and quotas: nothing is parked for money any more, unless no key
+    /// could serve it anyway.
+    mutating func tookUp(_ queue: MemoryQueue) {
+        let codes = Set(MoneyStop.allCases.map(\.rawValue))
+        for (id, job) in queue.jobs.sorted(by: { $0.key < $1.key })
+        where job.state == .parked && codes.contains(job.failure?.code ?? "") && flows[job.flow]?.isHopeful == true {
+            fail("job \(id) is parked for \(job.failure?.code ?? ""), and nothing limits money any more")
+        }
+    }
+
     // MARK: Ends
 
     /// A run said that all is done: then nothing waits.

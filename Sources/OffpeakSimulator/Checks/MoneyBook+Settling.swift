@@ -107,8 +107,8 @@ extension MoneyBook {
         }
     }
 
-    /// The platform's fee. Where an attempt began in one period and ended in another, or an allowance of requests counts
-    /// lost ones or not, either is right.
+    /// The platform's fee, by the allowance of the period in which the attempt began. Where it ended two periods later, or
+    /// an allowance of requests counts lost ones or not, either is right.
     private mutating func fee(
         _ attempt: MoneyEntry, _ list: Money, _ entered: Money, _ ended: Timestamp, _ text: String
     ) -> Money {
@@ -122,8 +122,14 @@ extension MoneyBook {
         }
         counts.fees += 1
         if entered == .zero, full > .zero { counts.freeFees += 1 }
-        let isAcross = !MoneyBook.isSame(fee.per, attempt.day, Night.day(of: ended))
-        if isAcross, fee.allowance != nil, entered <= full { return entered }
+        let length =
+            switch fee.per {
+            case .day: 1
+            case .week: 7
+            case .month: 30
+            }
+        let isForgotten = Night.day(of: ended) / length > attempt.day / length + 1
+        if isForgotten, fee.allowance != nil, entered <= full { return entered }
         switch fee.allowance {
         case nil: return full
         case .money(let limit):
@@ -235,6 +241,9 @@ extension MoneyBook {
         in queue: MemoryQueue
     ) {
         counts.stops[failure.code, default: 0] += 1
+        if ["exceeds_budget", "exceeds_quota"].contains(failure.code) {
+            fail("flow \(flow) is stopped for what is one job's own trouble: \(failure.message)")
+        }
         guard failure.code == "budget_exhausted" else { return }
         guard let budget = plan.classes[classIndex].policy.budget else {
             return fail("flow \(flow) is stopped for a budget that it does not have")
@@ -244,23 +253,49 @@ extension MoneyBook {
         let used = days.sum(budget.per.period, around: day).billed
         var dearest: Int64 = 0
         for job in queue.jobs.values where job.flow == flow && !job.state.isFinal {
-            for key in plan.keys.indices {
-                for model in NightPlan.models.flatMap({ [$0, "x-\($0)"] }) {
-                    let amount = worst(key, model, bytes: job.body.count, most: job.maxOutputTokens)
-                    dearest = max(dearest, amount?.billed ?? 0)
-                }
-            }
+            dearest = max(dearest, worsts(of: job).map(\.amount.billed).max() ?? 0)
         }
-        // What is more than the whole budget fits in no period, so that there is nothing to defer it to.
-        let isRight =
-            budget.then == .fail
-            ? state == .failed : state == .parked && (budget.then == .park || dearest > budget.limit.nanodollars)
+        let isRight = budget.then == .fail ? state == .failed : state == .parked && budget.then == .park
         if !isRight { fail("flow \(flow) is \(state) at the end of a budget, which says \(budget.then.rawValue)") }
         if used + dearest <= budget.limit.nanodollars {
             fail(
                 "flow \(flow) is stopped with \(used) of \(budget.limit.nanodollars) used, no job takes over \(dearest)"
             )
         }
+    }
+
+    /// The most that a job can take, by key and whatever the model.
+    private func worsts(of job: MemoryQueue.Job) -> [(key: Int, amount: MoneyEntry.Amount)] {
+        plan.keys.indices.flatMap { key in
+            NightPlan.models.flatMap { [$0, "x-\($0)"] }.compactMap { model in
+                worst(key, model, bytes: job.body.count, most: job.maxOutputTokens).map { (key, $0) }
+            }
+        }
+    }
+
+    /// One job is parked, or ends, without being sent: there is a reason that is its own.
+    mutating func stopped(_ stop: JobStop, _ job: MemoryQueue.Job, classIndex: Int) {
+        counts.jobStops[stop.failure.code, default: 0] += 1
+        let budget = plan.classes[classIndex].policy.budget
+        let isFound: Bool
+        switch stop.failure.code {
+        case "exceeds_budget":
+            let limit = budget?.limit.nanodollars ?? .max
+            isFound = worsts(of: job).contains { $0.amount.billed > limit }
+        case "exceeds_quota":
+            isFound = worsts(of: job).contains { key, amount in
+                let pool = plan.keys[key].pool.flatMap { name in plan.pools.first { $0.name == name } }
+                return [plan.keys[key].quota, pool?.quota].contains { quota in
+                    amount.value > quota?.money?.nanodollars ?? .max || amount.tokens > quota?.tokens ?? .max
+                        || amount.requests > quota?.requests ?? .max
+                }
+            }
+        case "unknown_cost": isFound = job.maxOutputTokens == nil
+        default: isFound = false
+        }
+        if !isFound { fail("job \(stop.job) is stopped without reason: \(stop.failure.message)") }
+        let ends = stop.failure.code == "exceeds_budget" && budget?.then == .fail
+        if stop.state != (ends ? .failed : .parked) { fail("job \(stop.job) is \(stop.state) for its own size") }
     }
 
     // MARK: The end

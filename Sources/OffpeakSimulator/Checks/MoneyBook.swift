@@ -259,6 +259,7 @@ package struct MoneyCounts: Sendable {
     package var reported = 0
     package var shared = 0
     package var stops: [String: Int] = [:]
+    package var jobStops: [String: Int] = [:]
 
     package init() {}
 
@@ -274,5 +275,6 @@ package struct MoneyCounts: Sendable {
         a.reported += b.reported
         a.shared += b.shared
         a.stops.merge(b.stops) { $0 + $1 }
+        a.jobStops.merge(b.jobStops) { $0 + $1 }
     }
 }

@@ -164,8 +164,7 @@ package struct Act: Sendable {
         case kill
         /// The disk takes nothing for so long.
         case diskFails(Int64)
-        /// Budgets and quotas are so many times what they were at first, and what is parked is tried again. The
-        /// configuration is read by the next run.
+        /// Budgets and quotas are so many times what they were at first. The configuration is read by the next run.
         case raise(Int)
     }
 

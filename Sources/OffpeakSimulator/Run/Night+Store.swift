@@ -81,7 +81,14 @@ extension Night {
         answer.refused = result.refused + storing.dropped
         for start in storing.tick.starts { answer.starts[start.job] = start }
         answer.promoted = result.promoted.map(\.flow)
-        for (flow, state, failure) in storing.pending.stops {
+        for stop in storing.tick.stops {
+            if let known = checks.flows[stop.flow], let job = queue.jobs[stop.job] {
+                checks.book { $0.stopped(stop, job, classIndex: known.classIndex) }
+            }
+            trace.note("stop", now, stop.job, Int64(stop.state.rawValue))
+            run.needsPerson = true
+        }
+        for (flow, state, failure) in storing.pending.flowStops {
             if let known = checks.flows[flow], let batch = batches[known.batch] {
                 checks.book {
                     $0.stopped(

@@ -58,6 +58,7 @@ extension Night {
         } catch {
             checks.fail("recovery failed: \(error)")
         }
+        if raise == 0 { checks.tookUp(queue) }
         checks.recovered(queue)
         checks.book { $0.recovered(queue) }
     }
@@ -69,6 +70,16 @@ extension Night {
         return CalendarPosition(
             day: day, ends: PeriodEnds(day: start(day + 1), week: start(week + 7), month: start(month + 30)),
             began: [.day: day, .week: week, .month: month])
+    }
+
+    /// The same as a clock tells it that is corrected by a millisecond or two now and then.
+    private static func calendar(_ day: Int, lookedAt time: Timestamp) -> CalendarPosition {
+        var position = calendar(day)
+        let correction = Interval.milliseconds(time.milliseconds % 5 - 2)
+        position.ends.day = position.ends.day + correction
+        position.ends.week = position.ends.week + correction
+        position.ends.month = position.ends.month + correction
+        return position
     }
 
     static func day(of time: Timestamp) -> Int { Int(time.milliseconds / NightPlan.day) }
@@ -204,6 +215,10 @@ extension Night {
 
     private func tend(_ run: Run, at time: Timestamp) {
         if time >= run.calendarTurns { turnCalendar(run, at: time) }
+        if time - run.calendarSeen >= .seconds(30) {
+            run.calendarSeen = time
+            run.scheduler.handle(.periodsTurned(Self.calendar(run.day, lookedAt: time)), at: time, into: &run.effects)
+        }
         if let due = run.nextDue, due <= time {
             run.nextDue = nil
             run.pending.promotes = true

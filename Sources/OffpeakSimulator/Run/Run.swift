@@ -31,6 +31,8 @@ final class Run {
     var nextDue: Timestamp?
     var day = 0
     var dayEnds = Timestamp.distantPast
+    /// When the calendar was last looked at.
+    var calendarSeen = Timestamp.distantPast
     var calendarTurns = Timestamp.distantPast
     var lastRefresh = Timestamp.distantPast
     var hasView = false

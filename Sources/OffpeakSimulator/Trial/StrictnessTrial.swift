@@ -236,6 +236,9 @@ package struct StrictnessTrial {
         }
         for memory in effects.memories { memories[memory.key] = memory }
         stale += effects.staleSecrets
+        for stop in effects.stops where jobs[Int(stop.job) - 1].start == nil {
+            if stop.state == .parked { wait(Int(stop.job) - 1, until: .distantFuture) }
+        }
         for (flow, _) in effects.parkings { stop(flow, parks: true) }
         for (flow, _) in effects.failings { stop(flow, parks: false) }
         let fetches = Set(effects.fetches)

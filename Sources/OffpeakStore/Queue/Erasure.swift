@@ -9,7 +9,7 @@ struct Erasure {
 
     private enum SQL {
         static let clear: StaticString = "DELETE FROM retain"
-        static let add: StaticString = "INSERT INTO retain (class) VALUES (?)"
+        static let add: StaticString = "INSERT INTO retain (class, answers) VALUES (?, ?)"
         static let hasAny: StaticString = "SELECT EXISTS (SELECT 1 FROM retain)"
         static let concerns: StaticString =
             "SELECT 1 FROM flow JOIN retain ON retain.class = flow.class WHERE flow.id = ?"
@@ -37,10 +37,12 @@ struct Erasure {
         try statement.run(binding: 2, to: SHA256.hash(of: body))
     }
 
-    /// Says which classes keep no prompts.
-    static func set(_ classes: [String], in connection: Connection) throws(StoreError) {
+    /// Says what classes keep of a job that has ended; those that are not named keep all of it.
+    static func set(_ classes: [String: Retention], in connection: Connection) throws(StoreError) {
         try connection.run(SQL.clear)
-        for name in classes { try connection.run(SQL.add, name) }
+        for (name, retention) in classes.sorted(by: { $0.key < $1.key }) {
+            try connection.run(SQL.add, name, retention == .nothing ? 0 : 1)
+        }
     }
 
     /// Erases the prompts of jobs that have ended otherwise than by an answer: cancelled, or all at once; or before their
@@ -62,8 +64,8 @@ struct Erasure {
 }
 
 extension SQLiteQueue {
-    /// Sets the classes whose prompts are not kept once their jobs have ended, and erases what ended before.
-    package func keepNoPrompts(of classes: [String]) throws(StoreError) {
+    /// Sets the classes that do not keep all of a job that has ended, and erases the prompts of what ended before.
+    package func retain(_ classes: [String: Retention]) throws(StoreError) {
         try transaction { (connection) throws(StoreError) in try Erasure.set(classes, in: connection) }
         try erasesPrompts(!classes.isEmpty)
     }

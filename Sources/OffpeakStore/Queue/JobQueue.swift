@@ -14,12 +14,19 @@ package protocol JobQueue: AnyObject {
     /// in slices, so that other processes can write in between. Returns how many.
     func stop(flow: FlowID, as state: JobState, failure: Failure, at now: Timestamp) throws(StoreError) -> Int
 
+    /// What is parked for the lack of money, by flow and reason; of open batches.
+    func parkedForMoney() throws(StoreError) -> [MoneyParked]
+
+    /// Makes the jobs of a flow that are parked for a reason ready again; what they used of their attempts stays used. In
+    /// slices, like `stop`. Returns how many.
+    func takeUp(flow: FlowID, parkedFor reason: MoneyStop, at now: Timestamp) throws(StoreError) -> Int
+
     /// Ready jobs of a flow in input order, after a job if one is given. Jobs whose start is not committed yet come
     /// again.
     func peek(flow: FlowID, after: JobID?, limit: Int) throws(StoreError) -> [JobTicket]
 
     /// Everything of one tick in one transaction, in this order: settlements, promotion of scheduled jobs that are
-    /// due, starts, holds, memories, day use. When it throws, nothing or, after a failed commit, possibly everything
+    /// due, stops, starts, holds, memories, day use. When it throws, nothing or, after a failed commit, possibly everything
     /// has been applied: ask `recover`.
     func commit(_ tick: Tick, at now: Timestamp) throws(StoreError) -> TickResult
 
@@ -63,6 +70,8 @@ extension JobQueue {
 package struct Tick: Sendable {
     package var settlements: [Settlement] = []
     package var starts: [AttemptStart] = []
+    /// Ready jobs that are parked, or end as failed, without being sent.
+    package var stops: [JobStop] = []
     /// Flows whose reason for waiting has changed.
     package var holds: [FlowHold] = []
     package var keyMemories: [KeyMemory] = []
@@ -75,7 +84,8 @@ package struct Tick: Sendable {
 
     /// True when there is nothing to record (jobs may be due all the same).
     package var isEmpty: Bool {
-        settlements.isEmpty && starts.isEmpty && holds.isEmpty && keyMemories.isEmpty && dayUse.isEmpty
+        settlements.isEmpty && starts.isEmpty && stops.isEmpty && holds.isEmpty && keyMemories.isEmpty
+            && dayUse.isEmpty
     }
 }
 
@@ -114,6 +124,9 @@ package struct TickResult: Sendable, Equatable {
     package var refused: [JobID] = []
     /// Flows in which jobs have become ready, because they were due or because their attempt's end sent them back; by id.
     package var promoted: [FlowCount] = []
+    /// Jobs that its stops parked, or ended.
+    package var parked = 0
+    package var failed = 0
     /// Batches whose last open job ended with this tick; by id.
     package var finished: [BatchID] = []
 

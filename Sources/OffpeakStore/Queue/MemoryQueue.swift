@@ -159,7 +159,34 @@ package final class MemoryQueue: JobQueue {
             move(id, to: state)
             jobs[id]?.failure = failure
         }
+        if let batch = flows[flow]?.batch { _ = noteFinished([batch], at: now) }
         return waiting.count
+    }
+
+    package func parkedForMoney() -> [MoneyParked] {
+        var found: [MoneyParked] = []
+        for flow in openFlows() {
+            let parked = jobs.filter { $0.value.flow == flow.id && $0.value.state == .parked }
+            for reason in MoneyStop.allCases.sorted(by: { $0.rawValue < $1.rawValue }) {
+                let tickets = parked.filter { $0.value.failure?.code == reason.rawValue }.keys.sorted().map(ticket)
+                guard let first = tickets.first else { continue }
+                let least = JobTicket(
+                    id: first.id, flow: flow.id, lease: 0, attemptsUsed: 0,
+                    bodyBytes: tickets.map(\.bodyBytes).min() ?? 0,
+                    maxOutputTokens: tickets.compactMap(\.maxOutputTokens).min())
+                found.append(
+                    MoneyParked(flow: flow, reason: reason, jobs: tickets.count, first: first, least: least))
+            }
+        }
+        return found
+    }
+
+    package func takeUp(flow: FlowID, parkedFor reason: MoneyStop, at now: Timestamp) -> Int {
+        let found = jobs.filter {
+            $0.value.flow == flow && $0.value.state == .parked && $0.value.failure?.code == reason.rawValue
+        }
+        for id in found.keys { move(id, to: .ready) }
+        return found.count
     }
 
     package func peek(flow: FlowID, after: JobID?, limit: Int) -> [JobTicket] {
@@ -176,6 +203,12 @@ package final class MemoryQueue: JobQueue {
         }
         madeReady.merge(promote(at: now, limit: tick.promotionLimit), uniquingKeysWith: +)
         result.promoted = madeReady.sorted { $0.key < $1.key }.map { FlowCount(flow: $0.key, jobs: $0.value) }
+        for stop in tick.stops where jobs[stop.job]?.state == .ready && jobs[stop.job]?.lease == stop.lease {
+            move(stop.job, to: stop.state)
+            jobs[stop.job]?.failure = stop.failure
+            if stop.state == .parked { result.parked += 1 } else { result.failed += 1 }
+            if let batch = flows[stop.flow]?.batch { touched.insert(batch) }
+        }
         for start in tick.starts {
             if let begun = begin(start) { result.begun.append(begun) } else { result.refused.append(start.job) }
         }

@@ -8,8 +8,9 @@ package struct PendingTick: Sendable {
     package var memories: [String: KeyMemory] = [:]
     package var dayUse: [String: (requests: Int, tokens: Int)] = [:]
     package var fetches: [FlowID] = []
+    package var jobStops: [JobStop] = []
     /// Flows whose waiting jobs are all parked, or end as failed.
-    package var stops: [(flow: FlowID, state: JobState, failure: Failure)] = []
+    package var flowStops: [(flow: FlowID, state: JobState, failure: Failure)] = []
     /// Scheduled jobs that are due should become ready.
     package var promotes = false
     /// Read the open flows and the pauses, if another process changed the queue; `force`: in any case.
@@ -20,11 +21,13 @@ package struct PendingTick: Sendable {
 
     package var isEmpty: Bool {
         settlements.isEmpty && starts.isEmpty && holds.isEmpty && memories.isEmpty && dayUse.isEmpty && fetches.isEmpty
-            && stops.isEmpty && !promotes && !refreshes
+            && jobStops.isEmpty && flowStops.isEmpty && !promotes && !refreshes
     }
 
     /// Whether it changes what any job is.
-    package var changesJobs: Bool { !settlements.isEmpty || !starts.isEmpty || !stops.isEmpty || promotes }
+    package var changesJobs: Bool {
+        !settlements.isEmpty || !starts.isEmpty || !jobStops.isEmpty || !flowStops.isEmpty || promotes
+    }
 
     /// Whether nothing in it is about jobs, so that a run may end without waiting for it.
     package var isQuiet: Bool { !changesJobs && fetches.isEmpty && holds.isEmpty && memories.isEmpty && dayUse.isEmpty }
@@ -34,6 +37,7 @@ package struct PendingTick: Sendable {
         var tick = Tick()
         tick.settlements = settlements
         tick.starts = starts
+        tick.stops = jobStops
         tick.holds = holds.sorted { $0.key < $1.key }.map { FlowHold(flow: $0.key, hold: $0.value) }
         tick.keyMemories = memories.values.sorted { $0.key < $1.key }
         tick.dayUse = dayUse.sorted { $0.key < $1.key }.map {
@@ -52,7 +56,8 @@ package struct PendingTick: Sendable {
             dayUse[key] = (old.requests + use.requests, old.tokens + use.tokens)
         }
         fetches += effects.fetches
-        stops += effects.parkings.map { ($0.flow, .parked, $0.failure) }
-        stops += effects.failings.map { ($0.flow, .failed, $0.failure) }
+        jobStops += effects.stops
+        flowStops += effects.parkings.map { ($0.flow, .parked, $0.failure) }
+        flowStops += effects.failings.map { ($0.flow, .failed, $0.failure) }
     }
 }

@@ -1,28 +1,51 @@
 import OffpeakCore
 
-/// What a run does before its first decision: it settles what a dead run left open and recalls what limits must know.
+/// What a run does before its first decision: it settles what a dead run left open, recalls what limits must know, and
+/// takes up again what was parked for money that is there now.
 package enum RunRecovery {
-    /// Returns how many attempts a dead run had left open, and how many of their jobs are parked for it.
+    package struct Report: Sendable, Equatable {
+        /// Attempts that a dead run had left open, and how many of their jobs are parked for it.
+        package var open = 0
+        package var parked = 0
+        /// Jobs that the lack of money had parked, and that go on now.
+        package var takenUp = 0
+    }
+
     package static func perform(
         on queue: some JobQueue, scheduler: inout Scheduler, calendar: CalendarPosition, at now: Timestamp
-    ) throws(StoreError) -> (open: Int, parked: Int) {
+    ) throws(StoreError) -> Report {
         let keys = try queue.keyMemories()
         let memory = RunMemory(
             keys: keys, attempts: try queue.recentAttempts(since: RunMemory.begin(keys, at: now)),
             dayUse: try queue.dayUse(day: calendar.day))
         memory.recall(in: &scheduler, calendar: calendar, at: now)
         // First the dead run's attempts: what they may have cost is spent.
-        let abandoned = try settleAbandoned(on: queue, scheduler: &scheduler, at: now)
+        var report = try settleAbandoned(on: queue, scheduler: &scheduler, at: now)
         scheduler.recall(try queue.spend(), calendar)
-        return abandoned
+        report.takenUp = try takeUpParked(on: queue, scheduler: &scheduler, at: now)
+        return report
+    }
+
+    /// A budget parks in input order, so the first of those that it parked decides; what is too much for itself is judged
+    /// as if it were the smallest of its kind. What does not fit after all is parked again.
+    private static func takeUpParked(
+        on queue: some JobQueue, scheduler: inout Scheduler, at now: Timestamp
+    ) throws(StoreError) -> Int {
+        var total = 0
+        for parked in try queue.parkedForMoney() {
+            let decisive = parked.reason == .budgetExhausted ? parked.first : parked.least
+            guard scheduler.hasMoney(for: decisive, of: parked.flow, at: now) else { continue }
+            total += try queue.takeUp(flow: parked.flow.id, parkedFor: parked.reason, at: now)
+        }
+        return total
     }
 
     /// The caller holds the run lock, so whatever is open belongs to a run that has died.
     private static func settleAbandoned(
         on queue: some JobQueue, scheduler: inout Scheduler, at now: Timestamp
-    ) throws(StoreError) -> (open: Int, parked: Int) {
+    ) throws(StoreError) -> Report {
         let open = try queue.openAttempts()
-        guard !open.isEmpty else { return (0, 0) }
+        guard !open.isEmpty else { return Report() }
         let classNames = Dictionary(uniqueKeysWithValues: try queue.openFlows().map { ($0.id, $0.className) })
         var tick = Tick()
         tick.settlements = open.map {
@@ -31,7 +54,7 @@ package enum RunRecovery {
             return settlement
         }
         _ = try queue.commit(tick, at: now)
-        return (open.count, tick.settlements.filter { $0.disposition == .park }.count)
+        return Report(open: open.count, parked: tick.settlements.filter { $0.disposition == .park }.count)
     }
 }
 

@@ -16,9 +16,6 @@ extension SQLiteQueue {
             """
         static let batch: StaticString = "SELECT batch FROM flow WHERE id = ?"
         static let stop: StaticString = "UPDATE job SET state = ?3, due = NULL WHERE id = ?1 AND state = ?2"
-        static let fail: StaticString = """
-            INSERT OR REPLACE INTO failure (job, failure_class, code, message, status_code) VALUES (?, ?, ?, ?, ?)
-            """
     }
 
     /// Open flows with their counters.
@@ -56,8 +53,7 @@ extension SQLiteQueue {
                 var changes = FlowChanges()
                 for (id, earlier) in found
                 where try connection.run(SQL.stop, id, earlier.rawValue, state.rawValue) == 1 {
-                    try connection.run(
-                        SQL.fail, id, failure.failureClass.rawValue, failure.code, failure.message, failure.statusCode)
+                    try connection.recordFailure(failure, of: id)
                     changes.move(flow, from: earlier, to: state)
                 }
                 _ = try changes.apply(to: connection, at: now)

@@ -173,9 +173,7 @@ extension TickWork {
         if target.isFinal { try erasure.ended(settlement.job, of: settlement.flow, in: connection) }
         if let due { scheduled(for: due) }
         if target == .parked || target == .failed {
-            try connection.run(
-                SQL.recordFailure, settlement.job, failure.failureClass.rawValue, failure.code, failure.message,
-                failure.statusCode)
+            try connection.recordFailure(failure, of: settlement.job)
         }
     }
 
@@ -214,6 +212,14 @@ extension TickWork {
 
     private func bindText(_ statement: Statement, _ index: Int32, _ text: String) {
         if text.isEmpty { statement.bindNull(index) } else { statement.bind(index, text) }
+    }
+}
+
+extension Connection {
+    /// Why a job is parked or has failed.
+    func recordFailure(_ failure: Failure, of job: JobID) throws(StoreError) {
+        try run(
+            SQL.recordFailure, job, failure.failureClass.rawValue, failure.code, failure.message, failure.statusCode)
     }
 }
 

@@ -8,6 +8,7 @@ private enum SQL {
     static let keyPaused: StaticString = "SELECT 1 FROM pause WHERE kind = 1 AND name = ?"
     static let begin: StaticString =
         "UPDATE job SET state = 1, lease = ?2 WHERE id = ?1 AND lease = ?2 - 1 AND state = 0 AND flow = ?3"
+    static let stop: StaticString = "UPDATE job SET state = ?3 WHERE id = ?1 AND lease = ?2 AND state = 0"
     static let insertAttempt: StaticString = """
         INSERT INTO attempt (job, lease, key, model, started, reserved_tokens, passed_over, bill, lane, day,
             worst_provider, worst_platform, worst_list, worst_tokens, outcome)
@@ -68,6 +69,7 @@ struct TickWork {
         for settlement in tick.settlements { try settle(settlement) }
         if dueBound <= now { try promote(limit: tick.promotionLimit) }
         result.promoted = madeReady.sorted { $0.key < $1.key }.map { FlowCount(flow: $0.key, jobs: $0.value) }
+        for stop in tick.stops { try self.stop(stop) }
         for start in tick.starts { try begin(start) }
         for hold in tick.holds {
             try connection.run(SQL.hold, hold.flow, hold.hold?.reason, hold.hold?.until)
@@ -105,6 +107,14 @@ struct TickWork {
     mutating func scheduled(for due: Timestamp) {
         earliestNewDue = min(earliestNewDue, due)
         dueBound = min(dueBound, due)
+    }
+
+    private mutating func stop(_ stop: JobStop) throws(StoreError) {
+        guard try connection.run(SQL.stop, stop.job, stop.lease, stop.state.rawValue) == 1 else { return }
+        try connection.recordFailure(stop.failure, of: stop.job)
+        changes.move(stop.flow, from: .ready, to: stop.state)
+        if stop.state == .parked { result.parked += 1 } else { result.failed += 1 }
+        if stop.state.isFinal { try erasure.ended(stop.job, of: stop.flow, in: connection) }
     }
 
     private mutating func begin(_ start: AttemptStart) throws(StoreError) {

@@ -85,6 +85,9 @@ package struct BatchStatus: Sendable, Equatable {
     package var finished: Timestamp?
     /// The path it was submitted from; nil for a stream.
     package var sourcePath: String?
+    /// Answers that were erased after they were delivered, and when the latest were.
+    package var erased = 0
+    package var erasedAt: Timestamp?
     package var flows: [FlowStatus]
 
     package var counts: JobCounts { flows.reduce(JobCounts()) { $0 + $1.counts } }

@@ -106,7 +106,10 @@ package struct RecordedAnswer: Sendable, Equatable {
     package var attempt: Int
     package var statusCode: Int
     package var requestID: String
+    /// Of an erased answer its hash.
     package var body: [UInt8]
+    /// Its class keeps nothing, and it was delivered.
+    package var isErased = false
 }
 
 /// What one key did over all recorded attempts.

@@ -2,7 +2,8 @@ import OffpeakCore
 
 private enum SQL {
     static let batches: StaticString = """
-        SELECT id, name, class, state, paused, priority, deadline, created, sealed, finished, source_path
+        SELECT id, name, class, state, paused, priority, deadline, created, sealed, finished, source_path,
+            erased, erased_at
         FROM batch WHERE ?1 IS NULL OR id = ?1 ORDER BY id
         """
     static let flows: StaticString = """
@@ -12,6 +13,10 @@ private enum SQL {
             CASE WHEN flow.scheduled > 0 THEN
                 (SELECT due FROM job WHERE state = 4 AND flow = flow.id ORDER BY due LIMIT 1) END
         FROM flow WHERE ?1 IS NULL OR flow.batch = ?1 ORDER BY flow.id
+        """
+    static let keepsNothing: StaticString = """
+        SELECT EXISTS (SELECT 1 FROM flow JOIN retain ON retain.class = flow.class
+            WHERE flow.batch = ? AND retain.answers = 0)
         """
     static let jobByCustomID: StaticString =
         "SELECT id FROM job WHERE id > ? AND id <= ? AND custom_id = ? ORDER BY id LIMIT 1"
@@ -72,7 +77,7 @@ package final class QueueReader {
                     id: row.int64(0), name: row.string(1), className: row.string(2), state: state,
                     paused: row.int(4) != 0, priority: row.optionalInt(5), deadline: row.optionalTime(6),
                     created: row.time(7), sealed: row.optionalTime(8), finished: row.optionalTime(9),
-                    sourcePath: row.optionalString(10), flows: []))
+                    sourcePath: row.optionalString(10), erased: row.int(11), erasedAt: row.optionalTime(12), flows: []))
         }
         var places: [BatchID: Int] = [:]
         for (index, batch) in batches.enumerated() { places[batch.id] = index }
@@ -98,6 +103,11 @@ package final class QueueReader {
         let hold = row.optionalString(5).map { Hold(reason: $0, until: row.optionalTime(6)) }
         return FlowStatus(
             flow: flow, counts: counts, usage: row.usage(14), hold: hold, nextDue: row.optionalTime(17))
+    }
+
+    /// Whether some class of a batch keeps no answers that have been delivered.
+    package func keepsNothing(_ batch: BatchID) throws(StoreError) -> Bool {
+        try connection.first(SQL.keepsNothing, batch) { row in row.int(0) } == 1
     }
 
     /// The lines that were left out at submit, in order, at most `limit`.

@@ -15,7 +15,7 @@ package struct ResultCursor {
         static let page: StaticString = """
             SELECT job.id, job.line, job.custom_id, job.flow, job.state, result.lease, result.status_code,
                 result.request_id, result.body, failure.failure_class, failure.code, failure.message,
-                failure.status_code
+                failure.status_code, result.erased
             FROM job LEFT JOIN result ON result.job = job.id LEFT JOIN failure ON failure.job = job.id
             WHERE job.id > ? AND job.id <= ? ORDER BY job.id LIMIT ?
             """
@@ -54,7 +54,7 @@ package struct ResultCursor {
             if !statement.isNull(5) {
                 answer = RecordedAnswer(
                     attempt: statement.int(5), statusCode: statement.int(6), requestID: statement.string(7),
-                    body: statement.bytes(8))
+                    body: statement.bytes(8), isErased: statement.int(13) != 0)
             }
             bytes += answer?.body.count ?? 0
             after = statement.int64(0)

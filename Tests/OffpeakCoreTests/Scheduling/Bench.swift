@@ -37,6 +37,7 @@ struct Bench {
     private(set) var refusedStarts = 0
     private(set) var settlements: [Settlement] = []
     private(set) var holds: [(at: Timestamp, flow: FlowID, hold: Hold?)] = []
+    private(set) var stops: [JobStop] = []
     private(set) var parkings: [(flow: FlowID, failure: Failure)] = []
     private(set) var failings: [(flow: FlowID, failure: Failure)] = []
     private(set) var memories: [KeyMemory] = []
@@ -156,6 +157,11 @@ struct Bench {
         var refused: [JobID] = []
         for start in work.starts { if !begin(start) { refused.append(start.job) } }
         for (flow, hold) in work.holds { holds.append((now, flow, hold)) }
+        for stop in work.stops where jobs[stop.job]?.state == .ready {
+            stops.append(stop)
+            move(stop.job, to: stop.state)
+            jobs[stop.job]!.failure = stop.failure
+        }
         for (flow, failure) in work.parkings {
             parkings.append((flow, failure))
             end(flow, as: .parked, failure)

@@ -64,6 +64,36 @@ import Testing
         #expect(third.starts.isEmpty && third.count(.parked) == left)
     }
 
+    @Test func `corrections of the clock do not renew a budget`() {
+        var bench = Self.bench(Budget(limit: nano(1_000_000), per: .day, then: .defer), jobs: 100)
+        for look in 1...20 as ClosedRange<Int64> {
+            var position = calendar(0)
+            position.ends.day = position.ends.day + .milliseconds(look)
+            bench.handle(.periodsTurned(position))
+            bench.run(for: .seconds(30))
+        }
+        #expect(bench.count(.succeeded) == 39 && bench.count(.ready) == 61)
+    }
+
+    @Test func `a clock put back between two runs and forward again in the second renews no budget`() {
+        var first = Self.bench(Budget(limit: nano(1_000_000), per: .day, then: .defer))
+        first.now = at(86_400_000)
+        first.handle(.periodsTurned(calendar(1)))
+        first.run(for: .minutes(5))
+        #expect(first.count(.succeeded) == 39)
+        // The day before, then the same day again, and the next.
+        for (day, more) in [(0, 0), (1, 0), (2, 39)] {
+            var second = Self.bench(Budget(limit: nano(1_000_000), per: .day, then: .defer))
+            second.scheduler.recall(rows(of: first.settlements, flows: first.flows), calendar(0))
+            for turn in 0...day {
+                second.now = at(Int64(turn) * 86_400_000)
+                second.handle(.periodsTurned(calendar(turn)))
+                second.run(for: .minutes(5))
+            }
+            #expect(second.count(.succeeded) == more, "day \(day)")
+        }
+    }
+
     @Test func `with fail, what does not fit any more ends as failed`() {
         var bench = Self.bench(Budget(limit: nano(1_000_000), per: .day, then: .fail))
         bench.run(for: .minutes(5))
@@ -90,10 +120,37 @@ import Testing
             var bench = Self.bench(Budget(limit: nano(Self.worst - 1), per: .day, then: then), jobs: 3)
             bench.run(for: .minutes(5))
             #expect(bench.starts.isEmpty && bench.count(.parked) == 3, "\(then)")
+            #expect(bench.stops.map(\.failure.code) == Array(repeating: "exceeds_budget", count: 3))
+            #expect(
+                bench.stops[0].failure.message == "this job alone may cost up to 0.00042 USD, more than the budget of "
+                    + "0.000419999 USD per day of class x")
         }
         var enough = Self.bench(Budget(limit: nano(Self.worst), per: .day), jobs: 1)
         enough.run(for: .minutes(5))
         #expect(enough.count(.succeeded) == 1)
+    }
+
+    @Test(arguments: Budget.End.allCases)
+    func `only the job that is more than the whole budget is stopped, and those behind it go on`(_ then: Budget.End) {
+        var bench = Self.bench(Budget(limit: nano(2_000_000), per: .day, then: then), jobs: 3)
+        let large = bench.submit(1, to: 1, class: "x", maxOutput: 2_000)
+        bench.submit(5, to: 1, class: "x")
+        bench.tell(foreign: true)
+        bench.run(for: .minutes(5))
+        #expect(bench.count(.succeeded) == 8 && bench.stops.map(\.job) == large)
+        #expect(bench.jobs[large[0]]!.state == (then == .fail ? .failed : .parked))
+        #expect(bench.parkings.isEmpty && bench.failings.isEmpty && bench.hold(on: 1) == nil)
+    }
+
+    @Test func `a thousand such jobs in a row hide none of those behind them`() {
+        var bench = Self.bench(Budget(limit: nano(2_000_000), per: .day), jobs: 0)
+        for _ in 0..<3 {
+            bench.submit(3_000, to: 1, class: "x", maxOutput: 2_000)
+            bench.submit(1, to: 1, class: "x")
+        }
+        bench.tell()
+        bench.run(for: .minutes(5))
+        #expect(bench.count(.succeeded) == 3 && bench.count(.parked) == 9_000 && bench.stops.count == 9_000)
     }
 
     @Test func `each batch has a budget of its own, and other classes are not touched`() {
@@ -127,11 +184,14 @@ import Testing
             var bench = Bench(
                 keys: [key("k")], classes: [policy("x") { $0.budget = Budget(limit: .dollars(1), per: .day) }],
                 prices: free ? prices([:], free: ["k"]) : prices(["k": (1, 1)]))
-            bench.submit(3, to: 1, class: "x", maxOutput: nil)
+            let open = bench.submit(3, to: 1, class: "x", maxOutput: nil)
+            bench.submit(4, to: 1, class: "x")
             bench.tell()
             bench.run(for: .minutes(1))
-            #expect(bench.count(free ? .succeeded : .parked) == 3)
-            if !free { #expect(bench.parkings[0].failure.message.contains("set max_tokens")) }
+            #expect(bench.count(.succeeded) == (free ? 7 : 4))
+            // What leaves its length open is parked, and nothing else.
+            #expect(bench.stops.map(\.job) == (free ? [] : open) && bench.parkings.isEmpty)
+            if !free { #expect(bench.stops[0].failure.message.contains("set max_tokens")) }
         }
     }
 

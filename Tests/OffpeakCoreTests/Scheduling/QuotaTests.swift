@@ -81,14 +81,52 @@ import Testing
         #expect(bench.count(.succeeded) == 4)
     }
 
-    @Test func `a single job above a whole quota is parked with the reason`() {
+    @Test func `a single job above a whole quota is parked with the reason, and those behind it go on`() {
         var bench = Bench(
             keys: [Self.limited("k", quota: Quota(tokens: 419, per: .month))],
             classes: [policy("x", .strict, only: ["k"])])
         bench.submit(2, to: 1, class: "x")
+        bench.submit(3, to: 1, class: "x", bytes: 100)
         bench.tell()
         bench.run(for: .minutes(5))
-        #expect(bench.starts.isEmpty && bench.parkings.map(\.failure.code) == ["exceeds_quota"])
+        #expect(bench.starts.map(\.job) == [3, 4, 5] && bench.parkings.isEmpty)
+        #expect(
+            bench.stops.map(\.job) == [1, 2] && bench.stops.map(\.failure.code) == ["exceeds_quota", "exceeds_quota"])
+    }
+
+    @Test func `a job too large for one key waits for the other, and the small ones behind it do not`() {
+        var bench = Bench(
+            keys: [
+                Self.limited("small", quota: Quota(tokens: 10_000, per: .day)),
+                Self.limited("large", quota: Quota(requests: 1, per: .day)),
+            ], classes: [policy("x", .fallback, order: ["large", "small"])])
+        bench.handle(.periodsTurned(calendar(0)))
+        bench.submit(2, to: 1, class: "x", bytes: 20_000)
+        bench.submit(3, to: 1, class: "x", bytes: 100)
+        bench.tell()
+        bench.run(for: .minutes(5))
+        // The second waits for the next day of the key that may take it; that is no reason to park it.
+        #expect(bench.startsByKey == ["large": 1, "small": 3] && bench.stops.isEmpty && bench.parkings.isEmpty)
+        #expect(bench.jobs[2]!.state == .ready && bench.hold(on: 1)?.until == calendar(0).ends.day)
+        bench.now = calendar(0).ends.day
+        bench.handle(.periodsTurned(calendar(1)))
+        bench.run(for: .minutes(5))
+        #expect(bench.count(.succeeded) == 5)
+    }
+
+    @Test func `beside a paused key nothing is parked for its size, and smaller jobs pass`() {
+        var bench = Bench(
+            keys: [key("paused"), Self.limited("k", quota: Quota(tokens: 419, per: .month))],
+            classes: [policy("x", .fallback)])
+        bench.handle(.pausesChanged(classes: [], keys: ["paused"]))
+        bench.submit(1, to: 1, class: "x")
+        bench.submit(3, to: 1, class: "x", bytes: 100)
+        bench.tell()
+        bench.run(for: .minutes(5))
+        #expect(bench.starts.map(\.job) == [2, 3, 4] && bench.stops.isEmpty && bench.count(.ready) == 1)
+        bench.handle(.pausesChanged(classes: [], keys: []))
+        bench.run(for: .minutes(5))
+        #expect(bench.count(.succeeded) == 4)
     }
 
     // MARK: Worst case

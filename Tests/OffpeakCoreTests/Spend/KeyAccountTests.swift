@@ -98,6 +98,20 @@ import Testing
         #expect(account.marginal(value: nano(3), list: nano(3), tokens: 1, at: at(1)) == .zero)
     }
 
+    @Test func `a renewed credit begins unused on its own day, and takes nothing that was sent before`() {
+        let day = Credit.Day(number: 20_270_101, begins: at(1_000))
+        var account = Self.account { $0.credit = Credit(amount: nano(30), since: day, expires: at(9_000)) }
+        #expect(account.marginal(value: nano(10), list: nano(10), tokens: 1, at: at(999)) == nano(10))
+        let worst = account.worst(value: nano(10), list: nano(10), tokens: 1)
+        let early = account.reserve(worst, forecastTokens: 1, at: at(999))
+        #expect(Self.pay(&account, 10, at: at(1_000)).credit == nano(10))
+        let late = account.settle(
+            early, worst, value: nano(10), list: nano(10), tokens: 1, reported: nil, at: at(1_001))
+        #expect(late == Charge(provider: nano(10), list: nano(10)) && account.creditLeft == nano(20))
+        #expect([20_261_231, 20_270_101, 20_270_102].map { account.credit?.counts($0) } == [false, true, true])
+        #expect(Credit(amount: nano(1)).counts(20_200_101))
+    }
+
     // MARK: Provisioned throughput
 
     @Test func `provisioned throughput costs nothing up to its rate in any minute, and the list price above`() {
@@ -120,6 +134,24 @@ import Testing
         #expect(hold.isProvisioned)
         account.release(hold, worst)
         #expect(account.reserve(worst, forecastTokens: 50, at: at(1)).isProvisioned)
+    }
+
+    @Test func `what is given back is the room of that request, and not of another of its size`() {
+        var account = Self.account { $0.provisionedTPM = 100 }
+        let worst = account.worst(value: nano(9), list: nano(9), tokens: 50)
+        let first = account.reserve(worst, forecastTokens: 50, at: at(0))
+        _ = account.reserve(worst, forecastTokens: 50, at: at(30_000))
+        account.release(first, worst)
+        // The second one's room is taken until a minute after it was sent.
+        #expect(account.reserve(worst, forecastTokens: 50, at: at(30_001)).isProvisioned)
+        #expect(!account.reserve(worst, forecastTokens: 50, at: at(61_000)).isProvisioned)
+        #expect(account.reserve(worst, forecastTokens: 50, at: at(90_000)).isProvisioned)
+        // What is given back a minute late gives nothing back.
+        var old = Self.account { $0.provisionedTPM = 50 }
+        let gone = old.reserve(worst, forecastTokens: 50, at: at(0))
+        _ = old.reserve(worst, forecastTokens: 50, at: at(60_000))
+        old.release(gone, worst)
+        #expect(!old.reserve(worst, forecastTokens: 1, at: at(60_001)).isProvisioned)
     }
 
     // MARK: Fee
@@ -171,6 +203,26 @@ import Testing
         #expect(Self.pay(&account, 100).platform == nano(5))
         account.turn(calendar(28))
         #expect(Self.pay(&account, 100).platform == .zero)
+    }
+
+    @Test func `what was sent before a period's end is charged to the allowance of that period`() {
+        var account = Self.router(.money(nano(150)))
+        account.turn(calendar(0))
+        let worst = account.worst(value: nano(100), list: nano(100), tokens: 1)
+        let holds = (0..<3).map { _ in account.reserve(worst, forecastTokens: 1, at: at(0)) }
+        func settle(_ hold: KeyAccount.Hold) -> Money {
+            account.settle(hold, worst, value: nano(100), list: nano(100), tokens: 1, reported: nil, at: at(1)).platform
+        }
+        #expect(settle(holds[0]) == .zero)
+        account.turn(calendar(28))
+        // 50 are left of the old allowance, and then nothing; the new one is whole.
+        #expect(settle(holds[1]) == nano(3))
+        #expect(account.allowanceLeft == .money(nano(150)))
+        #expect(Self.pay(&account, 100).platform == .zero)
+        account.turn(calendar(60))
+        // Two periods later nobody knows any more: the whole fee.
+        #expect(settle(holds[2]) == nano(5))
+        #expect(account.allowanceLeft == .money(nano(150)))
     }
 
     // MARK: What answers say

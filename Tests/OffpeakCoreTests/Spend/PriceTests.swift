@@ -50,6 +50,13 @@ import Testing
         #expect(Self.rates("0.0000001", "0").cost(of: Usage(inputTokens: 1)) == Money(nanodollars: 1))
         // Kinds without a rate of their own cost as the whole does.
         #expect(Self.rates("1", "2").cost(of: usage) == Money(nanodollars: 1_100_000))
+        // Of 200 written to the cache, 80 for an hour: 80 × (2.5 − 1.5) more.
+        var long = (rates: rates, usage: usage)
+        long.usage.longCacheWriteTokens = 80
+        #expect(long.rates.cost(of: long.usage) == rates.cost(of: usage))
+        long.rates.longCacheWrite = 2_500_000_000
+        #expect(long.rates.cost(of: long.usage) == Money(nanodollars: 1_742_500))
+        #expect(long.rates.worstCost(inputTokens: 10, outputTokens: 0) == Money(nanodollars: 25_000))
     }
 
     @Test func `a long input moves the whole request to the rates of its tier, in every lane`() {
@@ -78,7 +85,8 @@ import Testing
             func rates() -> TokenRates {
                 TokenRates(
                     input: rate(), cachedInput: Bool.random(using: &generator) ? rate() : nil,
-                    cacheWrite: Bool.random(using: &generator) ? rate() : nil, output: rate(),
+                    cacheWrite: Bool.random(using: &generator) ? rate() : nil,
+                    longCacheWrite: Bool.random(using: &generator) ? rate() : nil, output: rate(),
                     reasoning: Bool.random(using: &generator) ? rate() : nil)
             }
             let price = ModelPrice(
@@ -90,9 +98,12 @@ import Testing
             let input = Int.random(in: 0...1_000, using: &generator)
             let output = Int.random(in: 0...1_000, using: &generator)
             let cached = Int.random(in: 0...input, using: &generator)
+            let all = Int.random(in: cached...input, using: &generator)
+            let written = Int.random(in: 0...(all - cached), using: &generator)
             let usage = Usage(
-                inputTokens: Int.random(in: cached...input, using: &generator), cachedTokens: cached,
-                outputTokens: output, reasoningTokens: Int.random(in: 0...output, using: &generator))
+                inputTokens: all, cachedTokens: cached, cacheWriteTokens: written,
+                longCacheWriteTokens: Int.random(in: 0...written, using: &generator), outputTokens: output,
+                reasoningTokens: Int.random(in: 0...output, using: &generator))
             let lane = Lane.allCases.randomElement(using: &generator)!
             #expect(
                 price.cost(of: usage, lane: lane)

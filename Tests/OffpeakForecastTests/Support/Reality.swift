@@ -98,9 +98,13 @@ struct Reality {
             effects = SchedulerEffects()
             for settlement in work.settlements { settle(settlement) }
             for start in work.starts { begin(start) }
+            for stop in work.stops where !jobs[stop.job]!.hasEnded {
+                jobs[stop.job]!.isReady = false
+                end(stop.job)
+            }
             for (flow, _) in work.parkings + work.failings { giveUp(flow) }
             for flow in work.fetches { fetch(flow) }
-            let isQuiet = work.starts.isEmpty && work.settlements.isEmpty && work.fetches.isEmpty
+            let isQuiet = work.starts.isEmpty && work.settlements.isEmpty && work.fetches.isEmpty && work.stops.isEmpty
             if isQuiet && effects.fetches.isEmpty { return max(work.wakeAt ?? .distantFuture, now + .milliseconds(1)) }
         }
     }

@@ -48,7 +48,7 @@ extension Scheduler {
         var feeTerms: [(fee: Double, take: [(resource: Int, amount: Double)])] = [(fee, [])]
         if fee > 0, let take = allowanceTake(worth.list, on: key, in: &draft) { feeTerms.append((0, [take])) }
         var credit: Int?
-        if let terms = account.credit, worth.value > 0 {
+        if let terms = account.credit, worth.value > 0, terms.isGood(for: draft.now, at: draft.now) {
             let left = Double(account.creditToSpend.nanodollars)
             credit = draft.kept(.credit(key: key), left: left, expires: terms.expires ?? .distantFuture)
         }

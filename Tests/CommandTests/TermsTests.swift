@@ -1,0 +1,143 @@
+import Foundation
+import Testing
+
+/// What stops work for lack of money, what lets it go on, and how a user learns of both.
+@Suite(.turns) struct TermsTests {
+    private static func request(_ id: String, maxTokens: Int?) -> String {
+        let limit = maxTokens.map { #""max_tokens":\#($0),"# } ?? ""
+        return #"{"custom_id":"\#(id)","method":"POST","url":"/v1/chat/completions","body":{"model":"m",\#(limit)"#
+            + #""messages":[{"role":"user","content":"say \#(id)"}]}}"# + "\n"
+    }
+
+    private static func key(_ more: String = "") -> String {
+        """
+        "own": { provider: "rehearsed", secret: { env: "TEST_KEY_ONE" }, limits: { concurrent: 2 },
+                 prices: { "m": { input: 1, output: 1 } }, \(more) },
+        """
+    }
+
+    /// Key `own` costs a dollar per million tokens.
+    private static func place(classes: String, key more: String = "") async throws -> (Workplace, Provider) {
+        try await Workplace.rehearsed(classes: classes, more: key(more))
+    }
+
+    private static func nightly(_ budget: String) -> String {
+        #""nightly": { posture: "strict", keys: { only: ["own"] }, budget: { \#(budget) } }"#
+    }
+
+    @Test func `a raised budget lets the batch go on by itself, and the same one does not`() async throws {
+        let budget = #"usd: 0.0005, per: "batch""#
+        let (place, provider) = try await Self.place(classes: Self.nightly(budget))
+        try place.write((1...20).map { Self.request("p-\($0)", maxTokens: 60) }.joined(), to: "in.jsonl")
+        try await place.ok("submit", "in.jsonl", "--class", "nightly")
+        let first = try await place.run("run")
+        #expect(first.status == 3, "\(first)")
+        let done = try await place.status()["jobs"]["succeeded"].int
+        #expect(done > 0 && done < 20)
+        let stopped = try await place.status()["stopped"].list
+        #expect(stopped.map { $0["code"].text } == ["budget_exhausted"] && stopped[0]["jobs"].int == 20 - done)
+        let words = try await place.ok("status")
+        #expect(
+            words.contains(
+                "    \(20 - done) jobs parked: budget_exhausted: the budget of 0.0005 USD per batch of class nightly is used up: "
+            )
+        )
+        #expect(
+            words.contains(
+                "\n        raise the class's budget, or wait for its next period: the next `offpeak run` takes them up by itself\n"
+            ))
+
+        let same = try await place.run("run")
+        #expect(same.status == 3 && !same.err.contains("budgets and quotas have room"), "\(same)")
+        #expect(try await place.status()["jobs"]["succeeded"].int == done)
+
+        try place.configure(provider, classes: Self.nightly(#"usd: 1, per: "batch""#), more: Self.key())
+        let raised = try await place.run("run")
+        #expect(raised.status == 0, "\(raised)")
+        #expect(
+            raised.err.contains(
+                "\(20 - done) jobs that had been parked for lack of money: budgets and quotas have room for them now"))
+        #expect(try await place.status()["jobs"]["succeeded"].int == 20)
+        #expect(try await provider.ledger()["answers"].int == 20)
+    }
+
+    @Test func `only the jobs that no budget has room for are parked, and a larger one takes them up`() async throws {
+        let (place, provider) = try await Self.place(classes: Self.nightly(#"usd: 0.01, per: "batch""#))
+        let large = [3, 7]
+        let lines = (1...10).map { Self.request("p-\($0)", maxTokens: large.contains($0) ? 20_000 : 20) }
+        try place.write(lines.joined() + Self.request("open", maxTokens: nil), to: "in.jsonl")
+        try await place.ok("submit", "in.jsonl", "--class", "nightly")
+        #expect(try await place.run("run").status == 3)
+        #expect(try await place.answered() == (1...10).filter { !large.contains($0) }.map { "p-\($0)" })
+        let lost = try Document.lines(try await place.ok("results", "b1")).filter { !$0["error"].isNull }
+        let reasons = lost.map { $0["error"]["message"].text.split(separator: ": ").dropFirst().first }
+        #expect(reasons == ["exceeds_budget", "exceeds_budget", "unknown_cost"])
+        let stopped = try await place.status()["stopped"].list
+        #expect(stopped.map { $0["code"].text } == ["exceeds_budget", "unknown_cost"])
+        #expect(stopped.map { $0["jobs"].int } == [2, 1] && stopped.allSatisfy { !$0["at_least"].bool })
+
+        try place.configure(provider, classes: Self.nightly(#"usd: 1, per: "batch""#), more: Self.key())
+        #expect(try await place.run("run").status == 3)
+        #expect(try await place.answered() == (1...10).map { "p-\($0)" })
+        // What leaves its length open fits as soon as nothing needs to know it.
+        try place.configure(
+            provider, classes: #""nightly": { posture: "strict", keys: { only: ["own"] } }"#, more: Self.key())
+        #expect(try await place.run("run").status == 0)
+        #expect(try await place.answered().count == 11)
+    }
+
+    private func contents(_ place: Workplace) throws -> String {
+        try place.names.filter { $0.hasPrefix("offpeak.db") }.map {
+            String(decoding: try Data(contentsOf: URL(filePath: place.file($0))), as: UTF8.self)
+        }.joined()
+    }
+
+    @Test func `a class that keeps nothing loses its answers when they are safely in a file, and not before`()
+        async throws
+    {
+        let (place, _) = try await Self.place(
+            classes: #""nightly": { posture: "strict", keys: { only: ["own"] }, retain: "nothing" }"#)
+        try place.write((1...5).map { Self.request("p-\($0)", maxTokens: 20) }.joined(), to: "in.jsonl")
+        try await place.ok("submit", "in.jsonl", "--class", "nightly")
+        try await place.ok("run")
+        #expect(try !contents(place).contains("say p-3"))
+
+        // A pipe, a device, and a file that cannot be written are no delivery.
+        let piped = try await place.run("results", "b1")
+        #expect(piped.err.contains("nothing is erased: only what `-o FILE` has written counts as delivered"))
+        try await place.ok("results", "b1", "-o", "/dev/null")
+        #expect(try await place.run("results", "b1", "-o", "none/out.jsonl").status == 1)
+        #expect(try await place.ok("results", "b1") == piped.out)
+        #expect(try contents(place).contains("chat.completion"))
+
+        let delivered = try await place.run("results", "b1", "-o", "out.jsonl")
+        #expect(delivered.status == 0 && delivered.err.contains("the queue keeps only hashes of these answers now"))
+        #expect(try place.read("out.jsonl") == piped.out)
+        #expect(try !contents(place).contains("chat.completion"))
+
+        let again = try await place.run("results", "b1", "-o", "out.jsonl", "--json")
+        #expect(again.status == 1)
+        let error = try Document(again.err)["error"]
+        #expect(error["code"].text == "erased")
+        #expect(
+            error["message"].text.hasPrefix(
+                "5 of the 5 answers of batch b1 were erased after their delivery to a file at 20"))
+        #expect(try place.read("out.jsonl") == piped.out)
+        // Money, usage and receipts stay, and so does the rest.
+        let status = try await place.status()
+        #expect(status["jobs"]["succeeded"].int == 5 && status["usage"]["output_tokens"].int > 0)
+        #expect(try await place.ok("results", "b1", "--partial").isEmpty)
+        #expect(try await place.ok("explain", "b1", "p-3").contains("succeeded"))
+    }
+
+    @Test func `what a person has to mend is not taken up by itself`() async throws {
+        let profile = #"{ seed: 1, latency: "5ms", keys: { "test-key-two": {} } }"#
+        let (place, _) = try await Workplace.rehearsed(
+            profile, classes: #""nightly": { posture: "strict", keys: { only: ["one"] } }"#)
+        try await place.submit(3)
+        #expect(try await place.run("run").status == 3)
+        #expect(try await place.run("run").status == 3)
+        let explained = try await place.run("explain", "b1", "p-1", "--json").document()
+        #expect(explained["job"]["state"].text == "parked" && explained["attempts"].list.count <= 1)
+    }
+}
