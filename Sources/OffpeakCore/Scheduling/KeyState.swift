@@ -37,8 +37,6 @@ struct KeyState: Sendable {
     /// The latest words of the provider about its trouble.
     var trouble = ""
     var account: KeyAccount
-    /// Prices that were looked up, by the provider's name of the model.
-    var prices: [String: Price] = [:]
     /// While one pass of dispatching lasts: why it takes no more requests with so many tokens, or more of them.
     var fullInPass: (obstacle: KeyObstacle, tokens: Int)?
 

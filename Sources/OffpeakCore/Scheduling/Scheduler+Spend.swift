@@ -25,11 +25,11 @@ extension KeyState {
 extension Scheduler {
     /// The price of a model on a key; looked up once.
     mutating func price(_ key: Int, _ model: String) -> KeyState.Price {
-        if let known = keys[key].prices[model] { return known }
+        for known in knownPrices[key] where known.model == model { return known.price }
         let descriptor = keys[key].descriptor
         let own = prices.price(of: descriptor, model: model)
         let price = KeyState.Price(own: own, list: prices.listPrice(of: descriptor, model: model) ?? own)
-        keys[key].prices[model] = price
+        knownPrices[key].append((model, price))
         return price
     }
 
