@@ -23,6 +23,11 @@ package struct Forecast {
     private let start: Timestamp
     private var now: Timestamp
     private var step: Int64 = 1
+    /// All jobs, those that compete included, and attempts begun so far.
+    private let jobs: Int
+    private var begun = 0
+    /// Time in which something happened at least every second.
+    private var busy = Interval.zero
     private var effects = SchedulerEffects()
     /// When the scheduler was last told of the flows, and whether one has ended since.
     private var told = Timestamp.distantPast
@@ -41,6 +46,7 @@ package struct Forecast {
         self.clock = clock
         (start, self.now) = (now, now)
         order = work.map(\.flow.id)
+        jobs = work.reduce(0) { $0 + $1.count }
         for (index, entry) in work.enumerated() {
             lines[entry.flow.id] = ForecastLine(entry, firstJob: (JobID(index) + 1) << 32)
             addDeferred(entry)
@@ -95,7 +101,10 @@ package struct Forecast {
     /// Time goes on in whole steps. Each is a power of two, so that the moments of a longer step are moments of a shorter.
     private mutating func advance(to moment: Timestamp) {
         guard moment > now else { return }
-        step = clock.step(after: moment - start, shortestAnswer: answers.shortest)
+        busy = busy + min(moment - now, .seconds(1))
+        step = clock.step(
+            after: moment - start, gap: .milliseconds(busy.milliseconds / Int64(max(1, begun))), jobs: jobs,
+            shortestAnswer: answers.shortest)
         now = Timestamp(milliseconds: (moment.milliseconds + step - 1) / step * step)
     }
 
@@ -176,6 +185,7 @@ package struct Forecast {
         tickets[attempt.job] = ticket
         let (after, report) = answers.answer(attempt, ticket, of: line.flow, step: step)
         lines[attempt.flow]!.began(attempt.job)
+        begun += 1
         agenda.add(.answered(attempt.job, report), at: now + after)
         if line.isAsked { result.began(attempt) }
     }
@@ -243,22 +253,28 @@ package struct Forecast {
     }
 }
 
-/// How finely a forecast cuts time: the answers of one step are taken together.
+/// How finely a forecast cuts time: what happens within one step is taken together.
 package struct ForecastClock: Sendable {
     /// A step is at most this part of the time that has passed.
     private let part: Int64
     /// And at most so long.
     private let longest: Int64
+    /// With so many jobs, a step is as long as from one beginning to the next: of few jobs each has a step of its own, since
+    /// which of them finds room may hang on the order of two answers. Of very many, a step takes several.
+    private let crowd: Int64
 
     /// `window` is the shortest time over which some key's limit counts.
     package init(isCoarse: Bool = false, shortestWindow window: Interval = .minutes(1)) {
         part = isCoarse ? 500 : 2_000
         longest = max(1, window.milliseconds / (isCoarse ? 100 : 200))
+        crowd = isCoarse ? 100_000 : 300_000
     }
 
-    /// The present step in milliseconds, a power of two.
-    func step(after elapsed: Interval, shortestAnswer: Interval) -> Int64 {
-        let most = min(longest, elapsed.milliseconds / part, shortestAnswer.milliseconds / 2)
+    /// The present step in milliseconds, a power of two. `gap` is the mean time from one beginning to the next.
+    func step(after elapsed: Interval, gap: Interval, jobs: Int, shortestAnswer: Interval) -> Int64 {
+        let jobs = min(Int64(jobs), 1 << 30)
+        let room = Int64(clamping: Int128(gap.milliseconds) * Int128(jobs * jobs) / Int128(crowd * crowd))
+        let most = min(longest, elapsed.milliseconds / part, shortestAnswer.milliseconds / 2, room)
         return most < 2 ? 1 : 1 << (63 - Int64(most.leadingZeroBitCount))
     }
 }

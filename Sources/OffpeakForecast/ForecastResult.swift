@@ -142,7 +142,8 @@ package struct ForecastResult: Sendable {
         guard jobs > 0 else { return }
         let place = placeOfBatch[flow.batch]!
         if end == .parked { batches[place].parked += jobs } else { batches[place].failed += jobs }
-        if failure.code == "budget_exhausted" { exceedsBudget = true }
+        let isBudget = [MoneyStop.budgetExhausted, .exceedsBudget].contains { $0.rawValue == failure.code }
+        if isBudget { exceedsBudget = true }
         add(Stop(jobs: jobs, end: end, reason: failure.message))
     }
 
