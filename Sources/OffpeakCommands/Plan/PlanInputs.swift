@@ -119,7 +119,7 @@ struct PlanInputs: Sendable {
         names[batch.id] = "b\(batch.id)"
         if batch.counts.parked > 0 {
             let jobs = Words.count(batch.counts.parked, "parked job")
-            assumptions.append("\(jobs) of b\(batch.id) wait for a person, and are in none of these figures")
+            assumptions.append("\(jobs) of b\(batch.id) are in none of these figures")
         }
         var unknown: [String: Int] = [:]
         for status in batch.flows where configuration.policy(of: status.flow.className) == nil {
