@@ -39,6 +39,7 @@ let package = Package(
             resources: [
                 .embedInCode("Migrations/m001_initial.sql"), .embedInCode("Migrations/m002_money.sql"),
                 .embedInCode("Migrations/m003_terms.sql"),
+                .embedInCode("Migrations/m004_forecast.sql"),
             ]),
         library("OffpeakTransport", ["OffpeakProviders", "CCurl", "CEpoll"]),
         library("OffpeakConfiguration", ["OffpeakCore", "JSONLines", "OffpeakProviders"]),
@@ -67,6 +68,7 @@ let package = Package(
         tests(
             "OffpeakRunnerTests",
             ["OffpeakRunner", "OffpeakConfiguration", "OffpeakProviders", "OffpeakStore", "OffpeakCore"]),
+        tests("OffpeakForecastTests", ["OffpeakForecast", "OffpeakCore"]),
         tests("SimulationTests", ["OffpeakSimulator", "OffpeakForecast", "OffpeakCore"]),
         tests("CommandTests", ["OffpeakCommands", "OffpeakStore", "OffpeakCore"]),
         tests("TidyTests", []),

@@ -1,95 +1,186 @@
 import OffpeakCore
 
-/// What a forecast came to.
+/// What a forecast came to, of the batches that were asked for.
 package struct ForecastResult: Sendable {
-    /// What one key did on one lane.
+    /// What was done on one route.
     package struct Share: Sendable {
-        package var key: String
-        package var lane: Lane
-        package var bill: Billing
+        package var route: LedgerRoute
+        /// Answered jobs.
         package var jobs = 0
+        package var usage = Usage()
         package var charge = Charge()
     }
 
-    /// Jobs that wait for a moment that is more than a few minutes away.
-    package struct Wait: Sendable {
+    /// What became of one batch.
+    package struct BatchShare: Sendable {
+        package var batch: BatchID
+        package var jobs = 0
+        package var answered = 0
+        package var parked = 0
+        package var failed = 0
+        /// Answered after the deadline.
+        package var late = 0
+        /// When the last answer came.
+        package var lastAnswer: Timestamp?
+        package var deadline: Timestamp?
+        package var charge = Charge()
+
+        /// Jobs that had not ended when the forecast did.
+        package var left: Int { jobs - answered - parked - failed }
+        /// When the last answer comes; nil when some jobs wait for ever, as far as can be foreseen.
+        package var finish: Timestamp? { left == 0 ? lastAnswer : nil }
+        /// Whether all jobs have their outcome by the deadline; nil when there is none.
+        package var meetsDeadline: Bool? { deadline.map { _ in late == 0 && parked == 0 && left == 0 } }
+    }
+
+    /// Jobs that wait for a moment beyond the pace of the limits.
+    package struct Wait: Sendable, Equatable {
         package var jobs: Int
         package var until: Timestamp
         package var reason: String
     }
 
-    package var jobs = 0
-    package var succeeded = 0
-    package var parked = 0
-    package var failed = 0
-    /// Neither ended nor given up when the forecast stopped.
-    package var waiting = 0
-    /// When the last answer came.
-    package var finish: Timestamp?
-    /// When the last answer of each flow came.
-    package private(set) var finishOfFlow: [FlowID: Timestamp] = [:]
-    /// Jobs that were answered after the deadline of their batch.
-    package var late = 0
-    package var charge = Charge()
+    /// Jobs with which nothing happens any more by itself.
+    package struct Stop: Sendable, Equatable {
+        package enum End: String, Sendable { case parked, failed, waiting }
+        package var jobs: Int
+        package var end: End
+        package var reason: String
+    }
+
+    package private(set) var batches: [BatchShare] = []
     package private(set) var shares: [Share] = []
-    package private(set) var waits: [Wait] = []
-    package var spill = Share(key: "", lane: .sync, bill: .platform)
-    /// Jobs that stop for a person, or fail, and why.
-    package private(set) var stopped: [(jobs: Int, reason: String)] = []
-    private var spilled: Set<JobID> = []
-    private var places: [LedgerRoute: Int] = [:]
+    private var holds: [(flow: FlowID, wait: Wait)] = []
+    /// Waits since a flow last sent something, by flow: they are none if it never does again.
+    private var pending: [FlowID: [Wait]] = [:]
+    package private(set) var stops: [Stop] = []
+    /// Jobs answered by dearer keys or shared capacity only because what is cheaper has not room enough.
+    package private(set) var spilledJobs = 0
+    package private(set) var spillCharge = Charge()
+    package private(set) var charge = Charge()
+    /// Some job did not fit a class's budget any more.
+    package private(set) var exceedsBudget = false
+    /// Decisions of the scheduler, for what they cost.
+    package internal(set) var passes = 0
+    private var spilling: Set<JobID> = []
+    private var placeOfRoute: [LedgerRoute: Int] = [:]
+    private var placeOfBatch: [BatchID: Int] = [:]
+
+    /// A wait longer than this is no pace of a minute's limit.
+    package static let longestPace = Interval.seconds(65)
 
     package init() {}
 
-    /// Jobs with which nothing more happens by itself.
-    package var ended: Int { succeeded + parked + failed }
+    package var jobs: Int { batches.reduce(0) { $0 + $1.jobs } }
+    package var answered: Int { batches.reduce(0) { $0 + $1.answered } }
+    package var late: Int { batches.reduce(0) { $0 + $1.late } }
+    package var left: Int { batches.reduce(0) { $0 + $1.left } }
+
+    /// Jobs that wait for a moment, in the order in which they begin to.
+    package var waits: [Wait] {
+        var waits: [Wait] = []
+        for (_, wait) in holds {
+            if let same = waits.firstIndex(where: { $0.until == wait.until && $0.reason == wait.reason }) {
+                waits[same].jobs += wait.jobs
+            } else {
+                waits.append(wait)
+            }
+        }
+        return waits
+    }
+
+    /// When the last answer comes; nil when some jobs never get one, as far as can be foreseen.
+    package var finish: Timestamp? {
+        left > 0 ? nil : batches.compactMap(\.lastAnswer).max()
+    }
+
+    // MARK: Keeping count
+
+    mutating func expect(_ work: ForecastWork) {
+        let flow = work.flow
+        let place = placeOfBatch[flow.batch] ?? batches.count
+        if place == batches.count {
+            batches.append(BatchShare(batch: flow.batch, deadline: flow.deadline))
+            placeOfBatch[flow.batch] = place
+        }
+        batches[place].jobs += work.count
+    }
 
     mutating func began(_ attempt: AttemptStart) {
-        if attempt.isSpill { spilled.insert(attempt.job) }
+        if attempt.isSpill { spilling.insert(attempt.job) }
+        guard !pending.isEmpty, let waits = pending.removeValue(forKey: attempt.flow) else { return }
+        for wait in waits { confirm(wait, of: attempt.flow) }
     }
 
-    mutating func settled(_ settlement: Settlement, at now: Timestamp) {
-        let isSpill = spilled.remove(settlement.job) != nil
+    mutating func settled(_ settlement: Settlement, of flow: Flow, at now: Timestamp) {
+        let isAnswer = settlement.disposition == .complete
+        let isSpill = !spilling.isEmpty && spilling.remove(settlement.job) != nil
+        let place = placeOfBatch[flow.batch]!
+        if isAnswer {
+            batches[place].answered += 1
+            batches[place].lastAnswer = now
+            if let deadline = flow.deadline, now > deadline { batches[place].late += 1 }
+        }
         guard let entry = settlement.entry else { return }
         charge = charge + entry.charge
+        batches[place].charge = batches[place].charge + entry.charge
         if isSpill {
-            spill.jobs += settlement.disposition == .complete ? 1 : 0
-            spill.charge = spill.charge + entry.charge
+            spilledJobs += isAnswer ? 1 : 0
+            spillCharge = spillCharge + entry.charge
         }
-        var route = entry.route
-        // A key's models are one line.
-        route.model = ""
-        let place = places[route] ?? shares.count
-        if place == shares.count {
-            shares.append(Share(key: route.key, lane: route.lane, bill: route.bill))
-            places[route] = place
+        let share = placeOfRoute[entry.route] ?? shares.count
+        if share == shares.count {
+            shares.append(Share(route: entry.route))
+            placeOfRoute[entry.route] = share
         }
-        if settlement.disposition == .complete { shares[place].jobs += 1 }
-        shares[place].charge = shares[place].charge + entry.charge
+        if isAnswer { shares[share].jobs += 1 }
+        shares[share].usage = shares[share].usage + entry.usage
+        shares[share].charge = shares[share].charge + entry.charge
     }
 
-    mutating func finished(_ flow: Flow, at now: Timestamp) {
-        finish = now
-        finishOfFlow[flow.id] = now
-        if let deadline = flow.deadline, now > deadline { late += 1 }
+    mutating func stopped(_ jobs: Int, of flow: Flow, _ end: Stop.End, _ failure: Failure) {
+        guard jobs > 0 else { return }
+        let place = placeOfBatch[flow.batch]!
+        if end == .parked { batches[place].parked += jobs } else { batches[place].failed += jobs }
+        let isBudget = [MoneyStop.budgetExhausted, .exceedsBudget].contains { $0.rawValue == failure.code }
+        if isBudget { exceedsBudget = true }
+        add(Stop(jobs: jobs, end: end, reason: failure.message))
     }
 
-    /// Some jobs stop. Of very many reasons the later ones are told with the last.
-    mutating func stopped(_ jobs: Int, _ reason: String) {
-        if let same = stopped.firstIndex(where: { $0.reason == reason }) {
-            stopped[same].jobs += jobs
-        } else if stopped.count < 100 {
-            stopped.append((jobs, reason))
+    /// Jobs that are left when nothing can happen any more.
+    mutating func abandoned(_ jobs: Int, reason: String) { add(Stop(jobs: jobs, end: .waiting, reason: reason)) }
+
+    private mutating func add(_ stop: Stop) {
+        if let same = stops.firstIndex(where: { $0.end == stop.end && $0.reason == stop.reason }) {
+            stops[same].jobs += stop.jobs
+        } else if stops.count >= Self.mostStops, let last = stops.lastIndex(where: { $0.end == stop.end }) {
+            // Of very many reasons the later ones are told with the last.
+            stops[last].jobs += stop.jobs
         } else {
-            stopped[stopped.count - 1].jobs += jobs
+            stops.append(stop)
         }
     }
 
-    mutating func held(_ jobs: Int, _ hold: Hold, until: Timestamp) {
-        if let same = waits.firstIndex(where: { $0.until == until && $0.reason == hold.reason }) {
-            waits[same].jobs = max(waits[same].jobs, jobs)
-        } else if waits.count < 100 {
-            waits.append(Wait(jobs: jobs, until: until, reason: hold.reason))
+    /// So many jobs of a flow are held back.
+    mutating func held(_ jobs: Int, of flow: FlowID, _ hold: Hold, at now: Timestamp) {
+        guard jobs > 0 else { return }
+        if hold.reason.contains("the budget of ") { exceedsBudget = true }
+        guard let until = hold.until, until - now > Self.longestPace else { return }
+        pending[flow, default: []].append(Wait(jobs: jobs, until: until, reason: hold.reason))
+    }
+
+    /// A flow that told of the same hold again had the same one.
+    private mutating func confirm(_ wait: Wait, of flow: FlowID) {
+        if let same = holds.lastIndex(where: {
+            $0.flow == flow && $0.wait.until == wait.until && $0.wait.reason == wait.reason
+        }) {
+            holds[same].wait.jobs = max(holds[same].wait.jobs, wait.jobs)
+        } else if holds.count < Self.mostHolds {
+            holds.append((flow, wait))
         }
     }
+
+    private static let mostStops = 100
+    /// More different waits tell nobody anything.
+    private static let mostHolds = 200
 }

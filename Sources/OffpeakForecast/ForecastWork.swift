@@ -1,95 +1,173 @@
 import OffpeakCore
 
-/// The jobs of one flow as a forecast takes them: runs of equal ones, in input order.
+/// The jobs of one flow as a forecast takes them.
 package struct ForecastWork: Sendable {
-    package struct Run: Sendable {
-        package var count: Int
-        package var bodyBytes: Int
-        package var maxOutputTokens: Int?
+    /// Jobs that follow each other and are alike.
+    package struct Run: Sendable, Equatable {
+        // Narrow, since a million jobs of different sizes are a million runs.
+        private var size: Int32
+        /// -1: none.
+        private var most: Int32
+        package private(set) var count: Int32 = 1
 
-        package init(count: Int, bodyBytes: Int, maxOutputTokens: Int?) {
-            self.count = count
-            self.bodyBytes = bodyBytes
-            self.maxOutputTokens = maxOutputTokens
+        package init(bodyBytes: Int, maxOutputTokens: Int?) {
+            size = Int32(clamping: bodyBytes)
+            most = maxOutputTokens.map { Int32(clamping: max(0, $0)) } ?? -1
+        }
+
+        package var bodyBytes: Int { Int(size) }
+        package var maxOutputTokens: Int? { most < 0 ? nil : Int(most) }
+
+        /// Takes jobs that are like these; false when they are not.
+        mutating func extend(with other: Run) -> Bool {
+            guard size == other.size, most == other.most, count < Int32.max - other.count else { return false }
+            count += other.count
+            return true
+        }
+
+        fileprivate func ticket(_ id: JobID, of flow: FlowID) -> JobTicket {
+            JobTicket(
+                id: id, flow: flow, lease: 0, attemptsUsed: 0, bodyBytes: bodyBytes, maxOutputTokens: maxOutputTokens)
         }
     }
 
     package var flow: Flow
-    package var runs: [Run]
+    /// Ready jobs in input order.
+    package private(set) var runs: [Run] = []
     /// Jobs that may not go before a moment.
-    package var deferred: [(due: Timestamp, count: Int)] = []
+    package private(set) var deferred: [(due: Timestamp, job: Run)] = []
+    /// Whether the forecast is asked for this flow's batch; others only compete with it.
+    package var isAsked: Bool
+    package private(set) var count = 0
 
-    package init(flow: Flow, runs: [Run]) {
+    package init(flow: Flow, isAsked: Bool = true) {
         self.flow = flow
-        self.runs = runs
+        self.isAsked = isAsked
     }
 
-    package var count: Int { runs.reduce(0) { $0 + $1.count } }
+    /// Adds some ready jobs at the end.
+    package mutating func add(bodyBytes: Int, maxOutputTokens: Int?, count: Int = 1) {
+        for _ in 0..<count {
+            let run = Run(bodyBytes: bodyBytes, maxOutputTokens: maxOutputTokens)
+            if runs.isEmpty || !runs[runs.count - 1].extend(with: run) { runs.append(run) }
+        }
+        self.count += count
+    }
+
+    /// Adds a job that waits for a moment.
+    package mutating func addDeferred(until due: Timestamp, bodyBytes: Int, maxOutputTokens: Int?) {
+        deferred.append((due, Run(bodyBytes: bodyBytes, maxOutputTokens: maxOutputTokens)))
+        count += 1
+    }
 }
 
-/// The waiting jobs of a flow while a forecast runs: made when they are asked for.
+/// The jobs of a flow while a forecast runs. Tickets are made when the scheduler asks for them.
 struct ForecastLine {
-    var flow: Flow
+    let flow: Flow
+    let isAsked: Bool
     private let runs: [ForecastWork.Run]
     private var run = 0
-    private var usedOfRun = 0
+    private var usedOfRun: Int32 = 0
     private var nextJob: JobID
     /// Jobs that were handed out and have not begun, or have come back; ascending.
     private var ready: [JobTicket] = []
     private var begun: Set<JobID> = []
-    /// Jobs not begun, and not ended.
-    private(set) var waiting: Int
-    private(set) var open: Int
+    /// Jobs that are ready, read or not.
+    private(set) var waiting = 0
+    /// Jobs that wait for a moment.
+    private(set) var away = 0
+    private(set) var inFlight = 0
+    /// Goes up when all that waits is given up: what was away then does not come back.
+    private(set) var generation = 0
 
     init(_ work: ForecastWork, firstJob: JobID) {
-        (flow, runs, nextJob) = (work.flow, work.runs, firstJob)
-        waiting = work.count
-        open = waiting
+        (flow, isAsked, runs, nextJob) = (work.flow, work.isAsked, work.runs, firstJob)
+        waiting = work.count - work.deferred.count
+        away = work.deferred.count
     }
 
-    /// The first ready jobs.
-    mutating func page() -> (tickets: [JobTicket], isAll: Bool) {
-        if !begun.isEmpty {
-            ready.removeAll { begun.contains($0.id) }
-            begun = []
-        }
-        while ready.count < Scheduler.pageSize, run < runs.count {
+    /// Jobs that have not ended.
+    var open: Int { waiting + away + inFlight }
+
+    mutating func deferred(_ job: ForecastWork.Run) -> JobTicket {
+        nextJob += 1
+        return job.ticket(nextJob - 1, of: flow.id)
+    }
+
+    /// The first ready jobs, those of them that are read for the first time, and whether there are no others.
+    mutating func page() -> (tickets: [JobTicket], new: [JobTicket], isAll: Bool) {
+        settleBegun()
+        var new: [JobTicket] = []
+        while ready.count + new.count < Scheduler.pageSize, run < runs.count {
             let entry = runs[run]
-            let count = min(entry.count - usedOfRun, Scheduler.pageSize - ready.count)
+            let count = min(Int(entry.count - usedOfRun), Scheduler.pageSize - ready.count - new.count)
             for _ in 0..<count {
-                ready.append(
-                    JobTicket(
-                        id: nextJob, flow: flow.id, lease: 0, attemptsUsed: 0, bodyBytes: entry.bodyBytes,
-                        maxOutputTokens: entry.maxOutputTokens))
+                new.append(entry.ticket(nextJob, of: flow.id))
                 nextJob += 1
             }
-            usedOfRun += count
+            usedOfRun += Int32(count)
             if usedOfRun == entry.count { (run, usedOfRun) = (run + 1, 0) }
         }
-        return (Array(ready.prefix(Scheduler.pageSize)), ready.count <= Scheduler.pageSize && run == runs.count)
+        ready += new
+        return (
+            Array(ready.prefix(Scheduler.pageSize)), new, ready.count <= Scheduler.pageSize && run == runs.count
+        )
+    }
+
+    private mutating func settleBegun() {
+        guard !begun.isEmpty else { return }
+        ready.removeAll { begun.contains($0.id) }
+        begun.removeAll(keepingCapacity: true)
     }
 
     mutating func began(_ job: JobID) {
         begun.insert(job)
         waiting -= 1
+        inFlight += 1
     }
 
+    /// An attempt ended, and the job is ready again.
     mutating func cameBack(_ ticket: JobTicket) {
-        ready.removeAll { begun.contains($0.id) }
-        begun = []
+        inFlight -= 1
+        becameReady(ticket)
+    }
+
+    /// An attempt ended, and the job waits for a moment.
+    mutating func wentAway() {
+        inFlight -= 1
+        away += 1
+    }
+
+    /// The moment of a job has come; false when it was given up before.
+    mutating func isDue(_ ticket: JobTicket, generation: Int) -> Bool {
+        guard generation == self.generation else { return false }
+        away -= 1
+        becameReady(ticket)
+        return true
+    }
+
+    private mutating func becameReady(_ ticket: JobTicket) {
+        settleBegun()
         let place = ready.firstIndex { $0.id > ticket.id } ?? ready.count
         ready.insert(ticket, at: place)
         waiting += 1
     }
 
-    mutating func ended() { open -= 1 }
+    mutating func ended() { inFlight -= 1 }
 
-    /// All that waits is given up; returns how many that were.
+    /// A ready job ended without an attempt.
+    mutating func stopped(_ job: JobID) {
+        begun.insert(job)
+        waiting -= 1
+    }
+
+    /// All that waits is given up; returns how many jobs that were.
     mutating func giveUp() -> Int {
-        let count = waiting
-        (ready, begun, run) = ([], [], runs.count)
-        waiting = 0
-        open -= count
+        let count = waiting + away
+        (ready, run, usedOfRun) = ([], runs.count, 0)
+        begun.removeAll()
+        (waiting, away) = (0, 0)
+        generation += 1
         return count
     }
 }

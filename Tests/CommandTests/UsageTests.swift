@@ -5,7 +5,8 @@ import Testing
 /// How commands are called, and what they say when they cannot be meant.
 @Suite(.turns) struct UsageTests {
     private static let commands = [
-        "init", "check", "submit", "run", "status", "results", "explain", "cancel", "pause", "resume", "retry", "keys",
+        "init", "check", "submit", "plan", "run", "status", "results", "explain", "cancel", "pause", "resume", "retry",
+        "keys",
         "report", "prices", "rehearse", "backup", "prune",
     ]
 

@@ -72,6 +72,7 @@ import Testing
         main.quota = Quota(money: .dollars(40), requests: 50_000, per: .day)
         main.credit = Credit(amount: .dollars(300), expires: utc("2027-01-31T23:00:00Z"))
         main.provisionedTPM = 50_000
+        main.lanes = [.sync, .flex, .batch]
         #expect(read.keys[0] == main)
         #expect(read.priceBook.price(of: main, model: "gpt-5-mini")?.rates.input == 200_000_000)
         #expect(read.priceBook.price(of: read.keys[3], model: "house-model")?.rates.output == 2_000_000_000)

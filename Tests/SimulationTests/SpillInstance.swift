@@ -173,15 +173,31 @@ struct SpillInstance {
 
     func simulated() -> Simulated {
         let start = Timestamp(milliseconds: 1_800_000_000_000)
-        var forecast = Forecast(scheduler: scheduler, work: work(from: start), at: start)
-        let result = forecast.run(until: start + .hours(3), calendar: { _ in ([], .distantFuture) }) { _, ticket, _ in
-            let usage = Usage(inputTokens: ticket.bodyBytes / 4 + 1, outputTokens: ticket.maxOutputTokens!)
-            let answer = Answer(statusCode: 200, requestID: "", body: [], usage: usage)
-            return (.milliseconds(latency), AttemptReport(outcome: .success(answer), usageReported: true))
-        }
+        // To the millisecond.
+        var forecast = Forecast(
+            scheduler: scheduler, work: work(from: start), answers: AnswerModel(history),
+            clock: ForecastClock(shortestWindow: .milliseconds(1)), at: start)
+        let result = forecast.run(until: start + .hours(3), calendar: { _ in ([], .distantFuture) }).result
         return Simulated(
             cost: Double(result.charge.billed.nanodollars), sharedCost: Double(result.charge.platform.nanodollars),
-            late: result.late, left: result.waiting)
+            late: result.late, left: result.left)
+    }
+
+    /// Every answer of a batch is as long as it may be, and all take the same time.
+    private var history: AnswerHistory {
+        var history = AnswerHistory()
+        for (b, batch) in batches.enumerated() {
+            for key in batch.keys {
+                let sample = AnswerSample(
+                    bodyBytes: batch.bytes,
+                    usage: Usage(inputTokens: batch.bytes / 4 + 1, outputTokens: batch.output),
+                    duration: .milliseconds(latency))
+                let place = AnswerHistory.Place(
+                    className: "c\(b)", key: "k\(key)", model: "m", endpoint: .chatCompletions)
+                for _ in 0..<AnswerHistory.enough { history.add(sample, at: place) }
+            }
+        }
+        return history
     }
 
     private var scheduler: Scheduler {
@@ -209,11 +225,12 @@ struct SpillInstance {
 
     private func work(from start: Timestamp) -> [ForecastWork] {
         batches.enumerated().map { b, batch in
-            ForecastWork(
+            var work = ForecastWork(
                 flow: Flow(
                     id: FlowID(b) + 1, batch: BatchID(b) + 1, className: "c\(b)", model: "m",
-                    endpoint: .chatCompletions, deadline: start + .milliseconds(batch.deadline)),
-                runs: [.init(count: batch.jobs, bodyBytes: batch.bytes, maxOutputTokens: batch.output)])
+                    endpoint: .chatCompletions, deadline: start + .milliseconds(batch.deadline)))
+            work.add(bodyBytes: batch.bytes, maxOutputTokens: batch.output, count: batch.jobs)
+            return work
         }
     }
 }

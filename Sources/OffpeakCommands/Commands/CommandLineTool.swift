@@ -89,7 +89,7 @@ struct Command: Sendable {
     let run: @Sendable (CommandContext) throws -> ExitStatus
 
     static let all: [Command] = [
-        .initialize, .check, .submit, .run, .status, .results, .explain, .cancel, .pause, .resume, .retry, .keys,
+        .initialize, .check, .submit, .plan, .run, .status, .results, .explain, .cancel, .pause, .resume, .retry, .keys,
         .report, .prices, .rehearse,
         .backup, .prune,
     ]

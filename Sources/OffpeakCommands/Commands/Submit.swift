@@ -20,7 +20,7 @@ extension Command {
             ])
     ) { context in
         let configuration = try context.configuration()
-        let request = try context.submission(configuration)
+        let request = try context.submission(of: context.arguments.positionals[0], configuration)
         let clock = RunnerClock()
         let display = SubmitDisplay(printer: context.printer)
         var status = ExitStatus.success
@@ -35,9 +35,7 @@ extension Command {
             }
         } catch let failure as SourceFailure {
             display.clear()
-            throw CommandFailure(
-                .userError, code: "source", "\(sourceName(failure.path)) cannot be submitted: \(failure.reason)",
-                hint: failure.path == "-" ? "pipe JSON Lines into it" : "give a JSONL file, or - for standard input")
+            throw CommandFailure(failure, toBe: "submitted")
         }
         return status
     }
@@ -48,9 +46,35 @@ extension Command {
     fileprivate static func sourceName(_ path: String) -> String { path == "-" ? "standard input" : path }
 }
 
+extension CommandFailure {
+    /// A source that cannot be read.
+    init(_ failure: SourceFailure, toBe done: String) {
+        self.init(
+            .userError, code: "source",
+            "\(Command.sourceName(failure.path)) cannot be \(done): \(failure.reason)",
+            hint: failure.path == "-" ? "pipe JSON Lines into it" : "give a JSONL file, or - for standard input")
+    }
+
+    /// A source without a good line, or with bad ones that are not to be left out. `nothing` says what was not done.
+    init(_ result: SubmissionResult, of request: SubmissionRequest, nothing: String) {
+        let bad = Words.count(result.rejectedCount, "bad line")
+        let lacksModel =
+            request.model == nil && result.rejected.contains { $0.reason.hasPrefix("model is missing") }
+        self.init(
+            .userError, code: "bad_lines",
+            request.skipsBadLines
+                ? "\(nothing): there is no good line besides \(bad)"
+                : "\(nothing): \(Command.sourceName(request.path)) has \(bad)",
+            hint: lacksModel
+                ? "--model M names the model of lines that name none"
+                : request.skipsBadLines
+                    ? "mend them and submit again" : "mend them, or leave them out with --skip-bad-lines")
+    }
+}
+
 extension CommandContext {
-    fileprivate func submission(_ configuration: Configuration) throws -> SubmissionRequest {
-        let path = arguments.positionals[0]
+    /// What `submit` is asked for, and `plan` of a file.
+    func submission(of path: String, _ configuration: Configuration) throws -> SubmissionRequest {
         let className = arguments["--class"] ?? Configuration.defaultClass
         let names = configuration.classes.map(\.name)
         try checkName(className, among: names, what: "class")
@@ -93,22 +117,10 @@ extension CommandContext {
                 writer.member("rejected_count", result.rejectedCount)
             }
         } else {
-            list(result, source: Command.sourceName(request.path))
+            list(result, of: request, asErrors: result.batch == nil)
         }
         guard let batch = result.batch else {
-            let bad = Words.count(result.rejectedCount, "bad line")
-            let lacksModel =
-                request.model == nil && result.rejected.contains { $0.reason.hasPrefix("model is missing") }
-            printer.failure(
-                CommandFailure(
-                    .userError, code: "bad_lines",
-                    request.skipsBadLines
-                        ? "nothing was queued: there is no good line besides \(bad)"
-                        : "nothing was queued: \(Command.sourceName(request.path)) has \(bad)",
-                    hint: lacksModel
-                        ? "--model M names the model of lines that name none"
-                        : request.skipsBadLines
-                            ? "mend them and submit again" : "mend them, or leave them out with --skip-bad-lines"))
+            printer.failure(CommandFailure(result, of: request, nothing: "nothing was queued"))
             return
         }
         guard !printer.usesJSON else { return }
@@ -120,8 +132,9 @@ extension CommandContext {
     }
 
     /// The bad lines, the first of them at least.
-    private func list(_ result: SubmissionResult, source: String) {
-        let tell = result.batch == nil ? printer.error : printer.warning
+    func list(_ result: SubmissionResult, of request: SubmissionRequest, asErrors: Bool) {
+        let source = Command.sourceName(request.path)
+        let tell = asErrors ? printer.error : printer.warning
         for line in result.rejected.prefix(20) { tell("\(source):\(line.line): \(line.reason)") }
         if result.rejectedCount > 20 { tell("and \(Words.count(result.rejectedCount - 20, "more bad line"))") }
     }

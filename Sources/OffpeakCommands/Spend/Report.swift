@@ -40,9 +40,13 @@ extension Command {
         let notices = try ReportNotices(
             lines: lines, configuration: configuration, reader: reader, wall: clock.wall
         ).all(everything: everything)
-        let report = Report(
+        let batches = try reader.batches()
+        var report = Report(
             by: grouping, lines: lines, notices: notices, since: since?.start, until: clock.wall,
-            names: Dictionary(uniqueKeysWithValues: try reader.batches().map { ($0.id, $0.name) }))
+            names: Dictionary(uniqueKeysWithValues: batches.map { ($0.id, $0.name) }))
+        report.comparisons = try reader.comparisons(batches, lines: everything).filter { comparison in
+            since.map { comparison.finish ?? clock.wall >= $0.start } ?? true
+        }
         try context.show(report)
         return .success
     }
@@ -68,6 +72,7 @@ extension CommandContext {
             printer.data(report.csv)
         } else if arguments["--html"] == nil {
             printer.data(report.table)
+            if let table = report.comparisonTable { printer.data("\nforecast against actual\n\(table)") }
         }
         guard !printer.usesJSON else { return }
         for notice in report.notices { printer.note("notice: " + notice.message) }
@@ -135,6 +140,8 @@ struct Report {
     /// Where the first day that counts begins; nil: everything counts.
     let since: Timestamp?
     let until: Timestamp
+    /// What was foreseen of batches, beside what came.
+    var comparisons: [ForecastComparison] = []
     /// Names of the batches that are still there.
     private let names: [String: String]
 
@@ -172,12 +179,19 @@ struct Report {
                     $0.member(grouping.rawValue, row.name)
                     if grouping == .batch { $0.member("name", names[row.name]) }
                     Self.write(row.total, to: &$0)
+                    if grouping == .batch, let found = comparisons.first(where: { "b\($0.forecast.batch)" == row.name })
+                    {
+                        $0.object("forecast") { found.writeValues(to: &$0) }
+                    }
                 }
             }
         }
         writer.object("total") { Self.write(total, to: &$0) }
         writer.array("notices") { array in
             for notice in notices { array.object { notice.write(to: &$0) } }
+        }
+        writer.array("forecasts") { array in
+            for comparison in comparisons { array.object { comparison.write(to: &$0) } }
         }
     }
 
@@ -223,7 +237,7 @@ struct Report {
     }
 
     /// The columns of what is unknown only where there are some, so that the table fits a terminal.
-    private var shown: (columns: [String], body: [[String]]) {
+    var shown: (columns: [String], body: [[String]]) {
         let count = total.unknownAttempts > 0 ? columns.count : columns.count - 3
         let words = columns.map { name in
             name.replacing("_usd", with: " USD").replacing("_", with: " ")
@@ -233,51 +247,13 @@ struct Report {
 
     var table: String {
         let (columns, body) = shown
-        let widths = columns.indices.map { i in ([columns] + body).map { $0[i].unicodeScalars.count }.max() ?? 0 }
-        return ([columns] + body).map { row in
-            row.indices.map { i in
-                let space = String(repeating: " ", count: widths[i] - row[i].unicodeScalars.count)
-                return i == 0 ? row[i] + space : space + row[i]
-            }.joined(separator: "  ")
-        }.joined(separator: "\n")
+        return TextTable(columns: columns, rows: body).lines.joined(separator: "\n")
     }
 
-    var html: String {
-        func text(_ raw: String) -> String {
-            raw.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
-                .replacing("\"", with: "&quot;")
-        }
-        let (columns, body) = shown
-        let head = columns.map { "<th>\(text($0))</th>" }.joined()
-        let lines = body.enumerated().map { index, row in
-            let cells = row.map { "<td>\(text($0))</td>" }.joined()
-            return "<tr\(index == body.count - 1 ? " class=\"total\"" : "")>\(cells)</tr>"
-        }
-        let span = (since.map { "from \(TimeText.rfc3339($0)) " } ?? "") + "until \(TimeText.rfc3339(until))"
-        let list =
-            notices.isEmpty ? "" : "<ul>\n" + notices.map { "<li>\(text($0.message))</li>\n" }.joined() + "</ul>\n"
-        return """
-            <!DOCTYPE html>
-            <html lang="en">
-            <meta charset="utf-8">
-            <title>offpeak: spend by \(grouping.rawValue)</title>
-            <style>
-            body { font: 15px/1.5 system-ui, sans-serif; margin: 2em; }
-            table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-            th, td { padding: .3em .8em; border-bottom: 1px solid #ccc; text-align: right; }
-            th:first-child, td:first-child { text-align: left; }
-            tr.total td { font-weight: bold; border-top: 2px solid #333; }
-            </style>
-            <h1>Spend by \(grouping.rawValue)</h1>
-            <p>\(text(span))</p>
-            <table>
-            <thead><tr>\(head)</tr></thead>
-            <tbody>
-            \(lines.joined(separator: "\n"))
-            </tbody>
-            </table>
-            \(list)</html>
-
-            """
+    /// Nil when nothing of a batch was foreseen.
+    var comparisonTable: String? {
+        guard !comparisons.isEmpty else { return nil }
+        return TextTable(columns: ForecastComparison.columns, rows: comparisons.map(\.cells)).lines
+            .joined(separator: "\n")
     }
 }

@@ -100,8 +100,9 @@ extension ConfigurationReader {
     }
 
     /// Lanes are checked and told of; every request goes by the lane sync as yet.
-    func lanes(_ fields: FieldReader) {
-        guard let words = fields.strings("lanes") else { return }
+    @discardableResult
+    func lanes(_ fields: FieldReader) -> [Lane] {
+        guard let words = fields.strings("lanes") else { return [.sync] }
         let all = Lane.allCases.map(\.rawValue)
         for word in words where Lane(rawValue: word.text) == nil {
             findings.problem(
@@ -113,6 +114,7 @@ extension ConfigurationReader {
         if words.contains(where: { $0.text != Lane.sync.rawValue }) {
             fields.notice("lanes", "not in effect yet: every request goes by the lane sync in this version")
         }
+        return words.compactMap { Lane(rawValue: $0.text) }
     }
 }
 

@@ -8,6 +8,10 @@ package struct ConcurrencyWindow: Sendable {
     private let isCareful: Bool
     private var window: Int
     private var answers = 0
+    /// Answers since the mean time was last measured anew, and how many that takes: two rounds, since the first answers of a
+    /// burst are its quickest and not what is normal.
+    private var measured = 0
+    private var round: Int
     /// Half-answers owed to the next step of growth.
     private var growth = 0
     /// Mean answer time in µs: while small, and now.
@@ -22,6 +26,7 @@ package struct ConcurrencyWindow: Sendable {
         self.configured = configured
         self.isCareful = isCareful
         window = configured ?? (isCareful ? 8 : 64)
+        round = Self.round(of: window)
     }
 
     /// Requests that may be in flight now.
@@ -35,16 +40,17 @@ package struct ConcurrencyWindow: Sendable {
     package var isGrowing: Bool { configured == nil && window < Self.largest && !isSlowed }
 
     /// Answers take half as long again as when there were few: the server only queues what more it gets.
-    private var isSlowed: Bool { answers > 32 && recent * 2 > baseline * 3 + 20_000 }
+    private var isSlowed: Bool { measured > round && recent * 2 > baseline * 3 + 20_000 }
 
     /// A good answer came; `wasFull` tells whether the window was in use entirely when it did.
     package mutating func answered(after latency: Interval, wasFull: Bool) {
         guard configured == nil else { return }
         answers += 1
+        measured += 1
         let sample = Int(latency.milliseconds) * 1_000
-        recent += (sample - recent) / min(answers, 64)
-        if answers == 32 { baseline = recent }
-        if answers > 32 { baseline = min(baseline, recent) }
+        recent += (sample - recent) / min(measured, 64)
+        if measured == round { baseline = recent }
+        if measured > round { baseline = min(baseline, recent) }
         guard wasFull, window < Self.largest, !isSlowed else { return }
         growth += 1
         if growth >= 2 {
@@ -53,9 +59,13 @@ package struct ConcurrencyWindow: Sendable {
         }
     }
 
-    /// The provider showed distress; call once per round of answers.
+    /// The provider showed distress; call once per round of answers. What is normal is measured anew, now that fewer are in
+    /// flight: else a few failures would keep the window small for ever, if it was too quick before.
     package mutating func shrink() {
         guard configured == nil else { return }
         window = max(1, window * 7 / 10)
+        (measured, round) = (0, Self.round(of: window))
     }
+
+    private static func round(of window: Int) -> Int { 2 * min(max(16, window), 256) }
 }

@@ -17,7 +17,7 @@ package struct TokenForecast: Sendable {
     private var inputDeviation = 0
 
     /// The guess before any answer: four bytes to a token, as English text has it, and the whole of `max_tokens`.
-    static let bytesPerToken = 4
+    package static let bytesPerToken = 4
     /// Output assumed when a request sets no maximum and nothing is known yet.
     static let blindOutput = 500
     /// More tokens than any model takes or gives. Lines and answers may name any number; it only needs to stay one.

@@ -82,6 +82,8 @@ package struct KeyDescriptor: Sendable, Equatable {
     package var fee: PlatformFee?
     /// When the present secret ends, if that is known: nothing is sent through the key from then on.
     package var validUntil: Timestamp?
+    /// The ways in which requests may travel. Only `sync` is used as yet; forecasts tell what the others would cost.
+    package var lanes: [Lane] = [.sync]
 
     package init(
         name: String, provider: String, billing: Billing = .provider, pool: String? = nil, models: ModelAccess = .any,

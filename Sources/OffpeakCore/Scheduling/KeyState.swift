@@ -9,6 +9,9 @@ struct KeyState: Sendable {
     }
 
     let descriptor: KeyDescriptor
+    // Stored, since what is computed is computed from a copy of all of this.
+    let name: String
+    let isShared: Bool
     /// Index of its pool.
     let pool: Int?
     var limiter: AccountLimiter
@@ -34,20 +37,16 @@ struct KeyState: Sendable {
     /// The latest words of the provider about its trouble.
     var trouble = ""
     var account: KeyAccount
-    /// Prices that were looked up, by the provider's name of the model.
-    var prices: [String: Price] = [:]
     /// While one pass of dispatching lasts: why it takes no more requests with so many tokens, or more of them.
     var fullInPass: (obstacle: KeyObstacle, tokens: Int)?
 
     init(descriptor: KeyDescriptor, pool: Int?, limiter: AccountLimiter) {
         self.descriptor = descriptor
+        (name, isShared) = (descriptor.name, descriptor.isShared)
         self.pool = pool
         self.limiter = limiter
         account = KeyAccount(descriptor)
     }
-
-    var name: String { descriptor.name }
-    var isShared: Bool { descriptor.isShared }
 
     mutating func answered(in time: Interval) {
         let sample = Int(time.milliseconds) * 1_000

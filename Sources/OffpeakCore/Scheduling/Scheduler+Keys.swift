@@ -161,27 +161,26 @@ extension Scheduler {
 
     /// An obstacle that does not pass with the minutes.
     private func lastingObstacle(_ key: Int, _ model: String?, at now: Timestamp) -> KeyObstacle? {
-        let state = keys[key]
         guard let model else {
             let failure = Failure(
                 .modelUnavailable, code: "no_key_for_model", message: "no key of the class serves the model")
             return KeyObstacle(reason: "it does not serve the model", needsPerson: true, failure: failure)
         }
-        if state.isPaused { return KeyObstacle(reason: "it is paused", needsPerson: true) }
-        if state.isAwaitingSecret { return KeyObstacle(reason: "its secret is being loaded again") }
-        if case .rejected(let failure) = state.health {
+        if keys[key].isPaused { return KeyObstacle(reason: "it is paused", needsPerson: true) }
+        if keys[key].isAwaitingSecret { return KeyObstacle(reason: "its secret is being loaded again") }
+        if case .rejected(let failure) = keys[key].health {
             return KeyObstacle(
                 reason: "the provider rejects it: \(failure.message)", needsPerson: true, failure: failure)
         }
-        if case .exhausted(let until, let reason) = state.health, until > now {
+        if case .exhausted(let until, let reason) = keys[key].health, until > now {
             return KeyObstacle(reason: reason, until: until, isExhausted: true)
         }
-        if let ends = state.descriptor.validUntil, ends <= now {
+        if let ends = keys[key].descriptor.validUntil, ends <= now {
             let failure = Failure(
                 .keyRejected, code: "secret_expired", message: "the key's secret has expired", judged: false)
             return KeyObstacle(reason: failure.message, needsPerson: true, failure: failure)
         }
-        if let failure = state.missingModels[model] {
+        if let failure = keys[key].missingModels[model] {
             return KeyObstacle(
                 reason: "the provider does not have the model there", needsPerson: true, failure: failure)
         }

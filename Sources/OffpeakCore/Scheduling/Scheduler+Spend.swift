@@ -12,21 +12,24 @@ struct FlightSpend: Sendable {
 }
 
 extension KeyState {
-    /// What a model costs on the key, and what it is worth at list price, which a platform's fee goes by.
-    struct Price: Sendable {
+    /// What a model costs on the key, and what it is worth at list price, which a platform's fee goes by. Shared, since it is
+    /// looked at for every job and key.
+    final class Price: Sendable {
         let own: ModelPrice?
         let list: ModelPrice?
+
+        init(own: ModelPrice?, list: ModelPrice?) { (self.own, self.list) = (own, list) }
     }
 }
 
 extension Scheduler {
     /// The price of a model on a key; looked up once.
     mutating func price(_ key: Int, _ model: String) -> KeyState.Price {
-        if let known = keys[key].prices[model] { return known }
+        for known in knownPrices[key] where known.model == model { return known.price }
         let descriptor = keys[key].descriptor
         let own = prices.price(of: descriptor, model: model)
         let price = KeyState.Price(own: own, list: prices.listPrice(of: descriptor, model: model) ?? own)
-        keys[key].prices[model] = price
+        knownPrices[key].append((model, price))
         return price
     }
 
@@ -153,11 +156,14 @@ extension Scheduler {
     /// Why a class's budget takes no more of a batch.
     private func budgetObstacle(_ worst: Money, of state: FlowState) -> KeyObstacle? {
         guard let account = classes[state.classIndex].budget else { return nil }
+        let fit = account.fit(worst, batch: state.flow.batch)
+        // This is asked for every job and key, so words are only made where they are needed.
+        if case .fits = fit { return nil }
         let budget = account.budget
         let name =
             "the budget of \(budget.limit.text) USD per \(budget.per.rawValue) of class "
             + classes[state.classIndex].policy.name
-        switch account.fit(worst, batch: state.flow.batch) {
+        switch fit {
         case .fits: return nil
         case .later: return KeyObstacle(reason: "\(name) is used up if all that is in flight costs its most")
         case .used:

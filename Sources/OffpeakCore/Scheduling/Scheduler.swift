@@ -9,6 +9,8 @@ package struct Scheduler: Sendable {
     /// What pools may use per period, and have used.
     var poolQuotas: [(quota: Quota, use: PeriodUse)?]
     let prices: PriceBook
+    /// By key: prices that were looked up, with the provider's name of the model. Few, so that a search beats hashing.
+    var knownPrices: [[(model: String, price: KeyState.Price)]]
     var classes: [ClassState]
     var flows: [FlowID: FlowState] = [:]
     var flights: [JobID: Flight] = [:]
@@ -39,6 +41,7 @@ package struct Scheduler: Sendable {
         prices: PriceBook = PriceBook(), refreshableKeys: Set<String> = [], seed: UInt64
     ) {
         self.prices = prices
+        knownPrices = keys.map { _ in [] }
         poolQuotas = pools.map { pool in pool.quota.map { ($0, PeriodUse($0.per)) } }
         poolNames = pools.map(\.name)
         self.pools = pools.map {

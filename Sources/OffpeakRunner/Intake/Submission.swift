@@ -35,6 +35,34 @@ package struct SubmissionRequest: Sendable {
     }
 }
 
+extension SubmissionRequest {
+    var lineDefaults: LineDefaults {
+        LineDefaults(
+            className: className, model: model, knownClasses: knownClasses, endsAtForeign: !skipsBadLines)
+    }
+
+    /// The source, opened for reading.
+    func open() throws(SourceFailure) -> Int32 {
+        if path == "-" { return 0 }
+        let descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            let reason =
+                switch errno {
+                case ENOENT: "there is no such file"
+                case EACCES: "you may not read it"
+                default: String(cString: strerror(errno))
+                }
+            throw SourceFailure(path: path, reason: reason)
+        }
+        var status = stat()
+        if fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+            close(descriptor)
+            throw SourceFailure(path: path, reason: "it is a folder")
+        }
+        return descriptor
+    }
+}
+
 /// How a submission ended.
 package struct SubmissionResult: Sendable {
     /// Nil when the batch was rejected.
@@ -44,6 +72,25 @@ package struct SubmissionResult: Sendable {
     package var rejected: [RejectedLine] = []
     package var rejectedCount = 0
     package var wasResumed = false
+
+    mutating func add(_ lines: [RejectedLine]) {
+        rejectedCount += lines.count
+        rejected += lines.prefix(max(0, Submission.reportLimit - rejected.count))
+    }
+
+    mutating func add(_ duplicates: [DuplicateID], count: Int) {
+        rejectedCount += count
+        guard !duplicates.isEmpty else { return }
+        rejected += duplicates.map {
+            RejectedLine(
+                line: $0.line,
+                reason:
+                    "custom_id \"\($0.customID)\" was used before, on line \($0.firstLine); ids must be unique in a batch"
+            )
+        }
+        rejected.sort { $0.line < $1.line }
+        rejected = Array(rejected.prefix(Submission.reportLimit))
+    }
 }
 
 /// Why a submission could not be read.
@@ -72,7 +119,7 @@ package struct Submission {
     package func run(
         progress: (Int) -> Void, tell: (SubmissionResult) throws -> Void
     ) throws {
-        let descriptor = try open()
+        let descriptor = try request.open()
         defer { if descriptor != 0 { close(descriptor) } }
         let source = try SourceIdentity(descriptor: descriptor, path: request.path)
         let intake = try Intake.begin(
@@ -107,26 +154,6 @@ package struct Submission {
             + (request.deadlineText.isEmpty ? "" : ";deadline=\(request.deadlineText)")
     }
 
-    private func open() throws(SourceFailure) -> Int32 {
-        if request.path == "-" { return 0 }
-        let descriptor = Glibc.open(request.path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            let reason =
-                switch errno {
-                case ENOENT: "there is no such file"
-                case EACCES: "you may not read it"
-                default: String(cString: strerror(errno))
-                }
-            throw SourceFailure(path: request.path, reason: reason)
-        }
-        var status = stat()
-        if fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
-            close(descriptor)
-            throw SourceFailure(path: request.path, reason: "it is a folder")
-        }
-        return descriptor
-    }
-
     /// Stores all lines; returns how many.
     private func load(
         _ descriptor: Int32, into intake: Intake, _ result: inout SubmissionResult, _ progress: (Int) -> Void
@@ -134,9 +161,7 @@ package struct Submission {
         var stored = 0
         let reader = ChunkReader(
             descriptor: descriptor, offset: intake.committedOffset, line: intake.committedLines,
-            defaults: LineDefaults(
-                className: request.className, model: request.model, knownClasses: request.knownClasses,
-                endsAtForeign: !request.skipsBadLines))
+            defaults: request.lineDefaults)
         var waiting: [ChunkReader.Item] = []
         var failure: (any Error)?
         loop: while true {
@@ -146,7 +171,7 @@ package struct Submission {
                 failure = SourceFailure(path: request.path, reason: String(cString: strerror(number)))
                 break loop
             case .chunk(let chunk):
-                note(chunk.rejected, in: &result)
+                result.add(chunk.rejected)
                 // A batch that will be rejected is read on for the other bad lines, and no longer stored.
                 if failure != nil || (result.rejectedCount > 0 && !request.skipsBadLines) { continue }
                 do {
@@ -163,38 +188,20 @@ package struct Submission {
         return stored
     }
 
-    private func note(_ lines: [RejectedLine], in result: inout SubmissionResult) {
-        result.rejectedCount += lines.count
-        result.rejected += lines.prefix(max(0, Self.reportLimit - result.rejected.count))
-    }
-
     private func seal(_ intake: Intake, _ result: inout SubmissionResult) throws {
         switch try intake.seal(droppingDuplicates: request.skipsBadLines, at: clock.now) {
         case .sealed(let jobs, let dropped, let droppedCount):
             result.batch = intake.batch
             result.accepted = jobs
-            add(dropped, count: droppedCount, to: &result)
+            result.add(dropped, count: droppedCount)
             // Lines that an earlier, killed submit of the same file left out belong to the report, too.
             if result.wasResumed {
                 result.rejected = try intake.rejectedLines(limit: Self.reportLimit)
                 result.rejectedCount = try intake.rejectedCount()
             }
         case .duplicates(let duplicates, let count):
-            add(duplicates, count: count, to: &result)
+            result.add(duplicates, count: count)
             try intake.abandon()
         }
-    }
-
-    private func add(_ duplicates: [DuplicateID], count: Int, to result: inout SubmissionResult) {
-        result.rejectedCount += count
-        result.rejected += duplicates.map {
-            RejectedLine(
-                line: $0.line,
-                reason:
-                    "custom_id \"\($0.customID)\" was used before, on line \($0.firstLine); ids must be unique in a batch"
-            )
-        }
-        result.rejected.sort { $0.line < $1.line }
-        result.rejected = Array(result.rejected.prefix(Self.reportLimit))
     }
 }

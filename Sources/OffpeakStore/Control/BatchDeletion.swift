@@ -21,6 +21,7 @@ struct BatchDeletion {
                 (SELECT line FROM rejection WHERE batch = ?1 ORDER BY line LIMIT ?2)
             """
         static let flows: StaticString = "DELETE FROM flow WHERE batch = ?"
+        static let forecast: StaticString = "DELETE FROM forecast WHERE batch = ?"
         static let batch: StaticString = "DELETE FROM batch WHERE id = ?"
     }
 
@@ -47,6 +48,7 @@ struct BatchDeletion {
         }) == Self.slice {}
         try writer.transaction { () throws(StoreError) in
             try connection.run(SQL.flows, batch)
+            try connection.run(SQL.forecast, batch)
             try connection.run(SQL.batch, batch)
         }
         return total

@@ -7,7 +7,10 @@ enum Migrator {
 
     /// In order; step n brings version n − 1 to n. A step never changes once it is released.
     static var steps: [[UInt8]] {
-        [PackageResources.m001_initial_sql, PackageResources.m002_money_sql, PackageResources.m003_terms_sql]
+        [
+            PackageResources.m001_initial_sql, PackageResources.m002_money_sql, PackageResources.m003_terms_sql,
+            PackageResources.m004_forecast_sql,
+        ]
     }
 
     private enum SQL {
@@ -23,6 +26,7 @@ enum Migrator {
         /// `user_version` takes no parameter, so each version has its own literal.
         static let setVersion: [StaticString] = [
             "PRAGMA user_version = 1", "PRAGMA user_version = 2", "PRAGMA user_version = 3",
+            "PRAGMA user_version = 4",
         ]
     }
 

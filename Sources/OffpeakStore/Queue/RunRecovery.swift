@@ -11,30 +11,14 @@ package enum RunRecovery {
         package var takenUp = 0
     }
 
-    /// Attempts further back than this cannot matter to any window that is learned or configured.
-    private static let longestMemory = Interval.hours(1)
-
     package static func perform(
         on queue: some JobQueue, scheduler: inout Scheduler, calendar: CalendarPosition, at now: Timestamp
     ) throws(StoreError) -> Report {
-        let memories = try queue.keyMemories()
-        let longest = memories.compactMap(\.learnedWindow).max() ?? .zero
-        let since = now - min(longestMemory, max(.seconds(61), longest + .seconds(1)))
-        // A clock that was put back leaves attempts in the future; they cannot have been sent after now.
-        let latest = now + AccountLimiter.wayThere
-        let counted = try queue.recentAttempts(since: since).reversed().map { attempt in
-            let arrived = attempt.started + AccountLimiter.wayThere
-            return (attempt: attempt, at: min(attempt.ended.map { min($0, arrived) } ?? arrived, latest))
-        }
-        for (attempt, at) in counted.sorted(by: { $0.at < $1.at }) {
-            let used = attempt.isUnknown ? nil : attempt.usedTokens.flatMap { $0 > 0 ? $0 : nil }
-            scheduler.recall(key: attempt.key, countedAt: at, tokens: used ?? attempt.reservedTokens)
-        }
-        for memory in memories { scheduler.recall(memory, at: now) }
-        var used: [String: (requests: Int, tokens: Int)] = [:]
-        for key in try queue.dayUse(day: calendar.day) { used[key.key] = (key.requests, key.tokens) }
-        var effects = SchedulerEffects()
-        scheduler.handle(.dayStarted(used: used, ends: calendar.ends.day), at: now, into: &effects)
+        let keys = try queue.keyMemories()
+        let memory = RunMemory(
+            keys: keys, attempts: try queue.recentAttempts(since: RunMemory.begin(keys, at: now)),
+            dayUse: try queue.dayUse(day: calendar.day))
+        memory.recall(in: &scheduler, calendar: calendar, at: now)
         // First the dead run's attempts: what they may have cost is spent.
         var report = try settleAbandoned(on: queue, scheduler: &scheduler, at: now)
         scheduler.recall(try queue.spend(), calendar)
@@ -71,5 +55,46 @@ package enum RunRecovery {
         }
         _ = try queue.commit(tick, at: now)
         return Report(open: open.count, parked: tick.settlements.filter { $0.disposition == .park }.count)
+    }
+}
+
+/// What earlier runs have left that limits must know of.
+package struct RunMemory: Sendable {
+    package var keys: [KeyMemory]
+    /// Newest first.
+    package var attempts: [RecentAttempt]
+    /// Of the present calendar day.
+    package var dayUse: [KeyDayUse]
+
+    /// Attempts further back than this cannot matter to any window that is learned or configured.
+    private static let longest = Interval.hours(1)
+
+    package init(keys: [KeyMemory], attempts: [RecentAttempt], dayUse: [KeyDayUse]) {
+        (self.keys, self.attempts, self.dayUse) = (keys, attempts, dayUse)
+    }
+
+    /// The moment from which attempts may still count.
+    package static func begin(_ keys: [KeyMemory], at now: Timestamp) -> Timestamp {
+        let learned = keys.compactMap(\.learnedWindow).max() ?? .zero
+        return now - min(longest, max(.seconds(61), learned + .seconds(1)))
+    }
+
+    /// Tells a scheduler that has not begun yet.
+    package func recall(in scheduler: inout Scheduler, calendar: CalendarPosition, at now: Timestamp) {
+        // A clock that was put back leaves attempts in the future; they cannot have been sent after now.
+        let latest = now + AccountLimiter.wayThere
+        let counted = attempts.reversed().map { attempt in
+            let arrived = attempt.started + AccountLimiter.wayThere
+            return (attempt: attempt, at: min(attempt.ended.map { min($0, arrived) } ?? arrived, latest))
+        }
+        for (attempt, at) in counted.sorted(by: { $0.at < $1.at }) {
+            let used = attempt.isUnknown ? nil : attempt.usedTokens.flatMap { $0 > 0 ? $0 : nil }
+            scheduler.recall(key: attempt.key, countedAt: at, tokens: used ?? attempt.reservedTokens)
+        }
+        for key in keys { scheduler.recall(key, at: now) }
+        var used: [String: (requests: Int, tokens: Int)] = [:]
+        for key in dayUse { used[key.key] = (key.requests, key.tokens) }
+        var effects = SchedulerEffects()
+        scheduler.handle(.dayStarted(used: used, ends: calendar.ends.day), at: now, into: &effects)
     }
 }

@@ -83,19 +83,7 @@ extension SQLiteQueue {
     package func nextDue() throws(StoreError) -> Timestamp? { try connection.nextDue() }
 
     package func recentAttempts(since: Timestamp) throws(StoreError) -> [RecentAttempt] {
-        var attempts: [RecentAttempt] = []
-        let statement = try connection.statement(SQL.attemptsBackwards)
-        defer { statement.reset() }
-        // Ids ascend with time. After a step of the wall clock between two runs this takes more attempts, not fewer.
-        while try statement.step(), statement.time(1) >= since {
-            let outcome = statement.int(5)
-            attempts.append(
-                RecentAttempt(
-                    key: statement.string(0), started: statement.time(1), ended: statement.optionalTime(2),
-                    reservedTokens: statement.int(3), usedTokens: outcome == 0 ? nil : statement.int(4),
-                    isUnknown: outcome == 3))
-        }
-        return attempts
+        try connection.recentAttempts(since: since)
     }
 
     package func spend() throws(StoreError) -> [SpendRow] { try connection.spend() }
@@ -112,6 +100,22 @@ extension SQLiteQueue {
 extension Connection {
     func nextDue() throws(StoreError) -> Timestamp? {
         try first(SQL.nextDue) { row in row.optionalTime(0) } ?? nil
+    }
+
+    func recentAttempts(since: Timestamp) throws(StoreError) -> [RecentAttempt] {
+        var attempts: [RecentAttempt] = []
+        let statement = try statement(SQL.attemptsBackwards)
+        defer { statement.reset() }
+        // Ids ascend with time. After a step of the wall clock between two runs this takes more attempts, not fewer.
+        while try statement.step(), statement.time(1) >= since {
+            let outcome = statement.int(5)
+            attempts.append(
+                RecentAttempt(
+                    key: statement.string(0), started: statement.time(1), ended: statement.optionalTime(2),
+                    reservedTokens: statement.int(3), usedTokens: outcome == 0 ? nil : statement.int(4),
+                    isUnknown: outcome == 3))
+        }
+        return attempts
     }
 
     func dayUse(day: Int) throws(StoreError) -> [KeyDayUse] {

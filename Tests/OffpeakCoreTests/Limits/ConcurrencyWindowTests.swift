@@ -67,6 +67,26 @@ import Testing
         #expect(sizes == [44, 30, 21, 14, 9, 6, 4, 2, 1, 1, 1, 1, 1, 1])
     }
 
+    @Test func `the quickest answers of the first burst are not taken for what is normal`() {
+        var window = ConcurrencyWindow(configured: nil, isCareful: false)
+        // Of a burst the quick ones come first; after it answers take 6 s.
+        for answer in 0..<64 { window.answered(after: .milliseconds(Int64(2_000 + 125 * answer)), wasFull: true) }
+        let burst = window.allowed
+        for _ in 0..<1_000 { window.answered(after: .seconds(6), wasFull: true) }
+        #expect(window.allowed > burst + 100)
+    }
+
+    @Test func `a failure now and then does not keep it small for ever`() {
+        var window = ConcurrencyWindow(configured: nil, isCareful: false)
+        for answer in 0..<64 { window.answered(after: .milliseconds(Int64(2_000 + 125 * answer)), wasFull: true) }
+        for answer in 1...4_000 {
+            // Not in use entirely as long as it is large.
+            window.answered(after: .seconds(6), wasFull: window.allowed <= 10)
+            if answer % 100 == 0 { window.shrink() }
+        }
+        #expect(window.allowed >= 6)
+    }
+
     @Test func `it never passes its largest size`() {
         #expect(Self.window(after: 20_000, latency: .milliseconds(1)).allowed == ConcurrencyWindow.largest)
     }

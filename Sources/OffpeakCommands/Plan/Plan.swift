@@ -1,0 +1,108 @@
+import OffpeakConfiguration
+import OffpeakCore
+import OffpeakForecast
+import OffpeakRunner
+import OffpeakStore
+
+/// A forecast and the alternatives to it.
+struct Plan: Sendable {
+    /// Something that could be done instead.
+    struct Alternative: Sendable {
+        var name: String
+        var finish: Timestamp?
+        var charge: Charge
+        /// Answered jobs.
+        var jobs: Int
+        var meetsDeadline: Bool?
+    }
+
+    let planner: Planner
+    let result: ForecastResult
+    private(set) var alternatives: [Alternative] = []
+    private(set) var assumptions: [String]
+
+    init(_ planner: Planner) {
+        self.planner = planner
+        let main = planner.forecast(PlanVariant(name: "as planned"), isCoarse: false)
+        result = main.result
+        assumptions = ["a run works the queue from now on without a break", Self.pastUse]
+        assumptions += planner.inputs.assumptions
+        assumptions += main.answers.sentences + planner.prices(of: result)
+        assumptions.append("beyond these, nothing fails and no provider is slower or stricter than it was")
+        guard result.jobs > 0 else { return }
+        let choices = PlanChoices(planner: planner, main: result)
+        for outcome in planner.forecasts(choices.variants) where outcome.result.answered > 0 {
+            // Without a difference there is nothing to choose.
+            if outcome.variant.isUnhurried, outcome.result.spilledJobs >= result.spilledJobs { continue }
+            let choice = Alternative(
+                name: outcome.variant.name, finish: outcome.result.finish, charge: outcome.result.charge,
+                jobs: outcome.result.answered, meetsDeadline: planner.meetsDeadline(outcome.result))
+            if !alternatives.contains(where: { $0.finish == choice.finish && $0.charge == choice.charge }) {
+                alternatives.append(choice)
+            }
+        }
+        alternatives += choices.lanes
+        assumptions += choices.notes(shown: alternatives.map(\.name))
+    }
+
+    private static let pastUse = "what keys have used of limits, quotas, credits and allowances so far counts"
+
+    // MARK: Deadline
+
+    /// The batch whose deadline is kept least well.
+    var tightest: ForecastResult.BatchShare? { Planner.tightest(result) }
+
+    /// What `report` compares with what came.
+    var recorded: [RecordedForecast] {
+        result.batches.compactMap { share in
+            guard share.batch != PlannedFile.batch, share.jobs > 0 else { return nil }
+            let spent = planner.inputs.spent(on: share.batch)
+            return RecordedForecast(
+                batch: share.batch, made: planner.inputs.now, jobs: share.jobs, finish: share.finish,
+                provider: share.charge.provider, platform: share.charge.platform, spentProvider: spent.provider,
+                spentPlatform: spent.platform)
+        }
+    }
+}
+
+extension Planner {
+    /// The batch whose deadline is kept least well: the one that misses it, else the one with the least time to spare.
+    static func tightest(_ result: ForecastResult) -> ForecastResult.BatchShare? {
+        func spare(_ share: ForecastResult.BatchShare) -> Int64 {
+            guard let deadline = share.deadline, let finish = share.finish else { return .min }
+            return (deadline - finish).milliseconds
+        }
+        return result.batches.filter { $0.deadline != nil }.min { a, b in
+            let (x, y) = (a.meetsDeadline == true, b.meetsDeadline == true)
+            return x != y ? y : spare(a) < spare(b)
+        }
+    }
+
+    /// Whether all deadlines hold in an alternative, which may not know of them.
+    func meetsDeadline(_ result: ForecastResult) -> Bool? {
+        var holds: Bool?
+        for share in result.batches {
+            let flows = inputs.work.filter { $0.flow.batch == share.batch && $0.isAsked }
+            guard let deadline = flows.compactMap(\.flow.deadline).min() else { continue }
+            let isMet = share.left == 0 && share.parked == 0 && share.lastAnswer.map { $0 <= deadline } ?? true
+            holds = (holds ?? true) && isMet
+        }
+        return holds
+    }
+
+    /// Where the prices of a forecast come from, and which are missing.
+    func prices(of result: ForecastResult) -> [String] {
+        var sentences: [String] = []
+        for share in result.shares where share.usage.totalTokens > 0 {
+            guard let key = configuration.key(share.route.key) else { continue }
+            let place = "\(share.route.model) on key \(key.name)"
+            if let price = configuration.priceBook.price(of: key, model: share.route.model) {
+                sentences.append("the price of \(place) is from: \(price.source)")
+            } else {
+                sentences.append(
+                    "the price of \(place) is unknown: its \(share.usage.totalTokens) tokens are in no sum of money")
+            }
+        }
+        return sentences
+    }
+}

@@ -1,0 +1,115 @@
+import OffpeakConfiguration
+import OffpeakCore
+import OffpeakForecast
+
+/// What could be done instead of a plan.
+struct PlanChoices {
+    let planner: Planner
+    let main: ForecastResult
+
+    static let platform = "all on the platform"
+    static let own = "own keys only"
+    static let routed = "own keys through the platform"
+    static let noSpill = "no spill"
+
+    private var configuration: Configuration { planner.configuration }
+
+    /// The classes of the jobs that were asked for.
+    private var policies: [ClassPolicy] {
+        let names = Set(planner.inputs.work.filter(\.isAsked).map(\.flow.className))
+        return configuration.classes.filter { names.contains($0.name) }
+    }
+
+    private func keys(_ policy: ClassPolicy) -> [KeyDescriptor] {
+        configuration.keys(for: policy).filter(\.enabled)
+    }
+
+    // MARK: Other keys
+
+    /// Alternatives that have to be forecast. Each stays within the keys that a class may use, so that none is for a class
+    /// that forbids it.
+    var variants: [PlanVariant] {
+        var variants: [PlanVariant] = []
+        func add(_ name: String, _ admits: @escaping @Sendable (KeyDescriptor) -> Bool) {
+            let classes = policies.filter { policy in
+                let all = keys(policy)
+                return all.contains(where: admits) && !all.allSatisfy(admits)
+            }
+            guard !classes.isEmpty else { return }
+            variants.append(PlanVariant(name: name, classes: Set(classes.map(\.name)), admits: admits))
+        }
+        add(Self.platform) { $0.billing == .platform }
+        // Where the plan uses no shared capacity, it is this alternative itself.
+        if main.shares.contains(where: { $0.route.bill == .platform }) { add(Self.own) { $0.billing != .platform } }
+        add(Self.routed) { $0.billing == .routerBYOK }
+        if main.spilledJobs > 0 {
+            let classes = policies.filter { $0.objective == .cost || $0.shared == .spill }
+            variants.append(PlanVariant(name: Self.noSpill, classes: Set(classes.map(\.name)), isUnhurried: true))
+        }
+        return variants
+    }
+
+    // MARK: Cheaper lanes
+
+    private static let laneTime = Interval.hours(24)
+
+    /// What the plan's answers would cost on the cheaper lanes of the keys that have them.
+    var lanes: [Plan.Alternative] {
+        [Lane.batch, .flex].compactMap { lane in
+            var charge = Charge()
+            var isCheaper = false
+            for share in main.shares {
+                let other = self.charge(of: share, on: lane)
+                isCheaper = isCheaper || other != nil
+                charge = charge + (other ?? share.charge)
+            }
+            guard isCheaper else { return nil }
+            let finish = lane == .batch ? planner.inputs.now + Self.laneTime : main.finish
+            return Plan.Alternative(
+                name: Self.name(of: lane), finish: finish, charge: charge, jobs: main.answered,
+                meetsDeadline: Planner.tightest(main).map { tightest in
+                    finish.map { $0 <= tightest.deadline! } ?? false
+                })
+        }
+    }
+
+    private static func name(of lane: Lane) -> String { "\(lane.rawValue) lane" }
+
+    /// Nil where neither the key has the lane, with a price of its own for it, nor another that all the classes may use.
+    private func charge(of share: ForecastResult.Share, on lane: Lane) -> Charge? {
+        guard share.jobs > 0, let own = configuration.key(share.route.key) else { return nil }
+        func price(_ key: KeyDescriptor) -> ModelPrice? {
+            guard key.enabled, key.lanes.contains(lane) else { return nil }
+            let price = configuration.priceBook.price(of: key, model: share.route.model)
+            return price?.lanes[lane] == nil ? nil : price
+        }
+        let others = configuration.keys.filter { key in policies.allSatisfy { $0.admits(key) } }
+        guard let key = ([own] + others).first(where: { price($0) != nil }), let price = price(key) else { return nil }
+        let length = share.usage.inputTokens / share.jobs
+        let value = price.rates(inputTokens: length, lane: lane).cost(of: share.usage)
+        if key.isShared { return Charge(platform: value, list: share.charge.list) }
+        // Credit is used first, as it was in the plan, and a platform keeps its fee.
+        let credit = key.name == own.name ? min(value, share.charge.credit) : .zero
+        let fee = key.name == own.name ? share.charge.platform : .zero
+        return Charge(provider: value - credit, platform: fee, credit: credit, list: share.charge.list)
+    }
+
+    // MARK: Notes
+
+    /// What has to be known of the alternatives that are shown.
+    func notes(shown: [String]) -> [String] {
+        var notes: [String] = []
+        for lane in [Lane.batch, .flex] where shown.contains(Self.name(of: lane)) {
+            notes.append(
+                lane == .batch
+                    ? "batch lane: half-price batch APIs answer within 24 h; offpeak does not use them yet"
+                    : "flex lane: it is taken to answer as fast; offpeak does not use it yet")
+        }
+        let hasPlatform = configuration.keys.contains { $0.enabled && $0.isShared }
+        for policy in policies where hasPlatform && !keys(policy).contains(where: \.isShared) {
+            let why = policy.isClosed ? "is \(policy.posture.rawValue)" : "uses no shared capacity"
+            notes.append("class \(policy.name) \(why): no alternative takes it off its own keys")
+        }
+        return notes
+    }
+}

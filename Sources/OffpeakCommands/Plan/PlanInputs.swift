@@ -1,0 +1,138 @@
+import Foundation
+import OffpeakConfiguration
+import OffpeakCore
+import OffpeakForecast
+import OffpeakRunner
+import OffpeakStore
+
+/// The lines of a file that is not queued, as the flows that they would be.
+struct PlannedFile {
+    /// The batch that it would become.
+    static let batch = BatchID.max >> 32
+    private let request: SubmissionRequest
+    private(set) var work: [ForecastWork] = []
+    private var places: [FlowKey: Int] = [:]
+
+    init(_ request: SubmissionRequest) { self.request = request }
+
+    var name: String { request.name }
+
+    mutating func add(_ key: FlowKey, bodyBytes: Int, maxOutputTokens: Int?) {
+        let place = places[key] ?? work.count
+        if place == work.count {
+            places[key] = place
+            work.append(
+                ForecastWork(
+                    flow: Flow(
+                        id: .max - FlowID(place), batch: Self.batch, className: key.className, model: key.model,
+                        endpoint: key.endpoint, priority: request.priority, deadline: request.deadline)))
+        }
+        work[place].add(bodyBytes: bodyBytes, maxOutputTokens: maxOutputTokens)
+    }
+}
+
+/// Everything that a forecast starts from.
+struct PlanInputs: Sendable {
+    let now: Timestamp
+    let calendar: CalendarPosition
+    /// The flows that were asked for and those that compete with them.
+    private(set) var work: [ForecastWork] = []
+    /// What people call the asked-for batches.
+    private(set) var names: [BatchID: String] = [:]
+    private(set) var history = AnswerHistory()
+    private(set) var memory = RunMemory(keys: [], attempts: [], dayUse: [])
+    private(set) var spend: [SpendRow] = []
+    private(set) var pauses = Pauses()
+    /// What is assumed of the work, in sentences.
+    private(set) var assumptions: [String] = []
+
+    /// Attempts that are looked at for what answers are like.
+    private static let pastAttempts = 20_000
+
+    init(now: Timestamp, zone: TimeZone) {
+        self.now = now
+        calendar = CalendarPosition(containing: now, in: zone)
+    }
+
+    mutating func add(_ file: PlannedFile, leftOut: Int) {
+        work += file.work
+        names[PlannedFile.batch] = file.name
+        assumptions.append("\(file.name) is submitted now")
+        if leftOut > 0 { assumptions.append("\(Words.count(leftOut, "bad line")) of it left out") }
+    }
+
+    /// Reads the open jobs of a queue and what a run would recall.
+    mutating func read(_ reader: QueueReader, asked: [BatchID], _ configuration: Configuration) throws {
+        var rivals: [(batch: BatchID, jobs: Int)] = []
+        var inFlight = 0
+        for batch in try reader.batches() where batch.state == .open {
+            let isAsked = asked.contains(batch.id)
+            if isAsked { note(batch, configuration) }
+            guard isAsked || !batch.paused else { continue }
+            var jobs = 0
+            for status in batch.flows where status.counts.waiting + status.counts.inFlight > 0 {
+                guard isAsked || configuration.policy(of: status.flow.className) != nil else { continue }
+                var flow = ForecastWork(flow: status.flow, isAsked: isAsked)
+                try reader.openJobs(of: status.flow.id) { job in
+                    if let due = job.due {
+                        flow.addDeferred(until: due, bodyBytes: job.bodyBytes, maxOutputTokens: job.maxOutputTokens)
+                    } else {
+                        flow.add(bodyBytes: job.bodyBytes, maxOutputTokens: job.maxOutputTokens)
+                    }
+                }
+                jobs += flow.count
+                if isAsked { inFlight += status.counts.inFlight }
+                work.append(flow)
+            }
+            if !isAsked, jobs > 0 { rivals.append((batch.id, jobs)) }
+        }
+        if !rivals.isEmpty {
+            let list = rivals.prefix(10).map { "b\($0.batch)" }.joined(separator: ", ")
+            let more = rivals.count > 10 ? " and \(rivals.count - 10) more" : ""
+            let jobs = Words.count(rivals.reduce(0) { $0 + $1.jobs }, "job")
+            assumptions.append(
+                "\(jobs) of \(list)\(more) are worked at the same time, and are in none of these figures")
+        }
+        if inFlight > 0 { assumptions.append("\(Words.count(inFlight, "job")) in flight now count as not sent yet") }
+        try readPast(reader)
+    }
+
+    private mutating func readPast(_ reader: QueueReader) throws {
+        memory = try reader.runMemory(calendar, at: now)
+        // Jobs in flight are counted as not sent, so their sending is not counted.
+        memory.attempts.removeAll { $0.ended == nil }
+        spend = try reader.spend()
+        pauses = try reader.pauses()
+        var history = AnswerHistory()
+        try reader.pastAttempts(among: Self.pastAttempts) { past in
+            history.add(
+                AnswerSample(
+                    bodyBytes: past.bodyBytes, usage: past.usage, duration: past.duration, failure: past.failure,
+                    statusCode: past.statusCode),
+                at: AnswerHistory.Place(
+                    className: past.className, key: past.key, model: past.model, endpoint: past.endpoint))
+        }
+        self.history = history
+    }
+
+    private mutating func note(_ batch: BatchStatus, _ configuration: Configuration) {
+        names[batch.id] = "b\(batch.id)"
+        if batch.counts.parked > 0 {
+            let jobs = Words.count(batch.counts.parked, "parked job")
+            assumptions.append("\(jobs) of b\(batch.id) are in none of these figures")
+        }
+        var unknown: [String: Int] = [:]
+        for status in batch.flows where configuration.policy(of: status.flow.className) == nil {
+            unknown[status.flow.className, default: 0] += status.counts.waiting
+        }
+        for (name, jobs) in unknown.sorted(by: { $0.key < $1.key }) where jobs > 0 {
+            assumptions.append(
+                "class \(name) is not in the configuration: its \(Words.count(jobs, "job")) wait for ever")
+        }
+    }
+
+    /// What a batch has cost so far.
+    func spent(on batch: BatchID) -> Charge {
+        spend.reduce(Charge()) { $1.batch == batch ? $0 + $1.charge : $0 }
+    }
+}

@@ -1,0 +1,63 @@
+import OffpeakCore
+
+/// The answers of a forecast: taken from the past where there is enough of it, else from stated assumptions.
+package struct AnswerModel: Sendable {
+    private struct Use: Hashable, Sendable {
+        let flow: FlowID
+        let key: String
+        let model: String
+    }
+
+    private let history: AnswerHistory
+    private var decks: [AnswerDeck] = []
+    private var deckOfPlace: [AnswerHistory.Place: Int] = [:]
+    private var deckOfUse: [Use: Int] = [:]
+    /// What whole steps have taken off the answers' times so far, by deck; less than a step.
+    private var owed: [Int64] = []
+    /// The mean time of the quickest kind of answer so far.
+    private(set) var shortest = Interval.minutes(10)
+
+    package init(_ history: AnswerHistory) { self.history = history }
+
+    /// What an attempt brings, and after how many milliseconds: a multiple of `step`, and over many attempts no more and no
+    /// less than they took.
+    mutating func answer(
+        _ attempt: AttemptStart, _ ticket: JobTicket, of flow: Flow, step: Int64
+    ) -> (after: Interval, report: AttemptReport) {
+        let index = deck(attempt, flow)
+        let (after, report) = decks[index].draw(ticket)
+        let exact = after.milliseconds + owed[index]
+        let whole = exact / step * step
+        owed[index] = exact - whole
+        return (.milliseconds(whole), report)
+    }
+
+    private mutating func deck(_ attempt: AttemptStart, _ flow: Flow) -> Int {
+        let use = Use(flow: flow.id, key: attempt.key, model: attempt.model)
+        if let known = deckOfUse[use] { return known }
+        let place = AnswerHistory.Place(
+            className: flow.className, key: attempt.key, model: attempt.model, endpoint: flow.endpoint)
+        let index = deckOfPlace[place] ?? decks.count
+        if index == decks.count {
+            decks.append(history.deck(for: place))
+            deckOfPlace[place] = index
+            owed.append(0)
+            shortest = min(shortest, max(.milliseconds(1), decks[index].duration))
+        }
+        deckOfUse[use] = index
+        return index
+    }
+
+    /// What was assumed of the answers, in sentences, the most used first; of places alike in one.
+    package var sentences: [String] {
+        var told: [(places: [String], assumption: String)] = []
+        for deck in decks.sorted(by: { $0.drawn > $1.drawn }) {
+            if let same = told.firstIndex(where: { $0.assumption == deck.assumption }) {
+                told[same].places.append(deck.name)
+            } else {
+                told.append(([deck.name], deck.assumption))
+            }
+        }
+        return told.map { $0.places.joined(separator: "; ") + ": " + $0.assumption }
+    }
+}

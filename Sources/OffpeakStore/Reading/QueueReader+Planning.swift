@@ -1,0 +1,157 @@
+import OffpeakCore
+
+/// A job as forecasts need it.
+package struct PlannedJob: Sendable, Equatable {
+    package var bodyBytes: Int
+    package var maxOutputTokens: Int?
+    /// When it may go; nil: now.
+    package var due: Timestamp?
+}
+
+/// An attempt of the past, with what its answer depended on.
+package struct PastAttempt: Sendable, Equatable {
+    package var className: String
+    package var endpoint: Endpoint
+    package var key: String
+    /// The provider's name of it.
+    package var model: String
+    package var bodyBytes: Int
+    package var usage: Usage
+    package var duration: Interval
+    /// Nil when it was answered.
+    package var failure: FailureClass?
+    package var statusCode: Int
+}
+
+private enum SQL {
+    // In input order, which for ready jobs is the index's own.
+    static let ready: StaticString = "SELECT bytes, max_output FROM job WHERE state = 0 AND flow = ? ORDER BY id"
+    static let scheduled: StaticString =
+        "SELECT bytes, max_output, due FROM job WHERE state = 4 AND flow = ? ORDER BY due, id"
+    static let inFlight: StaticString = """
+        SELECT job.bytes, job.max_output FROM attempt CROSS JOIN job ON job.id = attempt.job
+        WHERE attempt.outcome = 0 AND job.flow = ? AND job.state = 1 ORDER BY job.id
+        """
+    /// Backwards through the attempts, whatever else there is to look at.
+    static let past: StaticString = """
+        SELECT flow.class, flow.endpoint, attempt.key, attempt.model, job.bytes, attempt.input_tokens,
+            attempt.cached_tokens, attempt.output_tokens, attempt.ended - attempt.started, attempt.failure_class,
+            attempt.status_code, attempt.outcome,
+            (SELECT sum(cache_write_tokens) FROM ledger WHERE ledger.job = attempt.job AND ledger.lease = attempt.lease),
+            (SELECT sum(reasoning_tokens) FROM ledger WHERE ledger.job = attempt.job AND ledger.lease = attempt.lease)
+        FROM (SELECT * FROM attempt ORDER BY id DESC LIMIT ?) AS attempt
+            CROSS JOIN job ON job.id = attempt.job CROSS JOIN flow ON flow.id = job.flow
+        WHERE attempt.outcome IN (1, 2)
+        """
+    static let forecasts: StaticString = """
+        SELECT batch, made, jobs, finish, provider, platform, spent_provider, spent_platform FROM forecast ORDER BY batch
+        """
+}
+
+extension QueueReader {
+    /// What a run would recall if it began now.
+    package func runMemory(_ calendar: CalendarPosition, at now: Timestamp) throws(StoreError) -> RunMemory {
+        try connection.snapshot { () throws(StoreError) in
+            let keys = try connection.keyMemories()
+            return RunMemory(
+                keys: keys, attempts: try connection.recentAttempts(since: RunMemory.begin(keys, at: now)),
+                dayUse: try connection.dayUse(day: calendar.day))
+        }
+    }
+
+    /// The ledger's sums, as a run starts from them.
+    package func spend() throws(StoreError) -> [SpendRow] { try connection.spend() }
+
+    /// A flow's jobs that are in flight, ready or deferred, in this order: about a million a second.
+    package func openJobs(of flow: FlowID, _ take: (PlannedJob) -> Void) throws(StoreError) {
+        try connection.snapshot { () throws(StoreError) in
+            for statement in [SQL.inFlight, SQL.ready] {
+                try connection.query(statement, flow) { row in
+                    take(PlannedJob(bodyBytes: row.int(0), maxOutputTokens: row.optionalInt(1)))
+                }
+            }
+            try connection.query(SQL.scheduled, flow) { row in
+                take(PlannedJob(bodyBytes: row.int(0), maxOutputTokens: row.optionalInt(1), due: row.time(2)))
+            }
+        }
+    }
+
+    /// Attempts that have ended, among the latest so many; the latest first.
+    package func pastAttempts(among count: Int, _ take: (PastAttempt) -> Void) throws(StoreError) {
+        try connection.query(SQL.past, count) { (row) throws(StoreError) in
+            var usage = row.usage(5)
+            (usage.cacheWriteTokens, usage.reasoningTokens) = (row.int(12), row.int(13))
+            let failure = row.int(11) == 1 ? nil : FailureClass(rawValue: row.string(9))
+            guard row.int(11) == 1 || failure != nil else { return }
+            take(
+                PastAttempt(
+                    className: row.string(0), endpoint: try row.endpoint(1), key: row.string(2), model: row.string(3),
+                    bodyBytes: row.int(4), usage: usage, duration: .milliseconds(max(0, row.int64(8))),
+                    failure: failure, statusCode: row.int(10)))
+        }
+    }
+
+    /// What was foreseen of batches, by batch.
+    package func forecasts() throws(StoreError) -> [RecordedForecast] {
+        var forecasts: [RecordedForecast] = []
+        try connection.query(SQL.forecasts) { row in
+            forecasts.append(
+                RecordedForecast(
+                    batch: row.int64(0), made: row.time(1), jobs: row.int(2), finish: row.optionalTime(3),
+                    provider: Money(nanodollars: row.int64(4)), platform: Money(nanodollars: row.int64(5)),
+                    spentProvider: Money(nanodollars: row.int64(6)), spentPlatform: Money(nanodollars: row.int64(7))))
+        }
+        return forecasts
+    }
+}
+
+/// What was foreseen of a batch.
+package struct RecordedForecast: Sendable, Equatable {
+    package var batch: BatchID
+    package var made: Timestamp
+    /// Jobs that had not ended then.
+    package var jobs: Int
+    /// Nil: some would have waited for ever.
+    package var finish: Timestamp?
+    /// What they would cost from then on, on each bill.
+    package var provider: Money
+    package var platform: Money
+    /// What the batch had cost until then.
+    package var spentProvider: Money
+    package var spentPlatform: Money
+
+    package init(
+        batch: BatchID, made: Timestamp, jobs: Int, finish: Timestamp?, provider: Money, platform: Money,
+        spentProvider: Money, spentPlatform: Money
+    ) {
+        self.batch = batch
+        self.made = made
+        self.jobs = jobs
+        self.finish = finish
+        self.provider = provider
+        self.platform = platform
+        self.spentProvider = spentProvider
+        self.spentPlatform = spentPlatform
+    }
+}
+
+extension QueueControl {
+    private enum SQL {
+        static let keep: StaticString = """
+            INSERT OR REPLACE INTO forecast (batch, made, jobs, finish, provider, platform, spent_provider, spent_platform)
+            SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM batch WHERE id = ?1
+            """
+    }
+
+    /// Keeps forecasts, each in the place of the batch's earlier one; those of batches that are gone are passed over.
+    package func keep(_ forecasts: [RecordedForecast]) throws(StoreError) {
+        try writer.transaction { () throws(StoreError) in
+            for forecast in forecasts {
+                try writer.connection.run(
+                    SQL.keep, forecast.batch, forecast.made, forecast.jobs, forecast.finish,
+                    forecast.provider.nanodollars, forecast.platform.nanodollars, forecast.spentProvider.nanodollars,
+                    forecast.spentPlatform.nanodollars)
+            }
+        }
+    }
+}
