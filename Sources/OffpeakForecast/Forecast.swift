@@ -264,10 +264,10 @@ package struct ForecastClock: Sendable {
     private let crowd: Int64
 
     /// `window` is the shortest time over which some key's limit counts.
-    package init(isCoarse: Bool = false, shortestWindow window: Interval = .minutes(1)) {
+    package init(isCoarse: Bool = false, shortestWindow window: Interval = .minutes(1), crowd: Int? = nil) {
         part = isCoarse ? 500 : 2_000
         longest = max(1, window.milliseconds / (isCoarse ? 100 : 200))
-        crowd = isCoarse ? 100_000 : 300_000
+        self.crowd = crowd.map(Int64.init) ?? (isCoarse ? 100_000 : 300_000)
     }
 
     /// The present step in milliseconds, a power of two. `gap` is the mean time from one beginning to the next.

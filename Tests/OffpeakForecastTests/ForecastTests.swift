@@ -35,8 +35,9 @@ import Testing
         bench.learn("c", "own", latency: .milliseconds(1_777))
         bench.add(20_000, of: "c", batch: 1)
         // 5,000 rounds of 1.777 s.
-        let length = bench.run(isCoarse: isCoarse).result.length
-        #expect(abs(length - 8_885_000) < 8_885, "\(length) ms")
+        // As of a million jobs.
+        let result = bench.run(isCoarse: isCoarse, crowd: 1_000).result
+        #expect(abs(result.length - 8_885_000) < 8_885, "\(result.length) ms")
     }
 
     @Test func `the cost is that of the answers, on the key's bill`() throws {
@@ -98,6 +99,16 @@ import Testing
         #expect(!result.exceedsBudget && result.answered == 100)
     }
 
+    @Test func `a night in which nothing goes is no wait: what never goes is told as that`() {
+        var bench = Self.bench(Limits(concurrent: 4))
+        bench.classes[0].budget = Budget(limit: Money(nanodollars: 10_000_000), per: .batch, then: .defer)
+        bench.windows = ["c": (opens: .hours(1), closes: .hours(2))]
+        bench.add(100, of: "c", batch: 1)
+        let result = bench.run().result
+        #expect(result.waits.map(\.until) == [Bench.start + .hours(1)])
+        #expect(result.stops.map(\.end) == [.waiting] && result.finish == nil)
+    }
+
     @Test func `jobs that no key may serve are parked, with the reason`() {
         var bench = Self.bench(Limits(), posture: .strict)
         bench.keys[0].models = .only(["other": "other"])
@@ -148,8 +159,12 @@ import Testing
         bench.keys[0].models = .only(["other": "other"])
         bench.add(10, of: "c", batch: 1)
         bench.work[0].addDeferred(until: Bench.start + .minutes(10), bodyBytes: 400, maxOutputTokens: 100)
+        // Something that goes on beyond that.
+        bench.add(Bench.key("other", Limits(rpm: 1)))
+        bench.classes.append(Self.policy("d"))
+        bench.add(30, of: "d", batch: 2)
         let result = bench.run().result
-        #expect(result.batches[0].parked == 11 && result.left == 0)
+        #expect(result.batches.map(\.parked) == [11, 0] && result.answered == 30 && result.left == 0)
     }
 
     @Test func `only what cheap keys cannot finish by the deadline spills`() {

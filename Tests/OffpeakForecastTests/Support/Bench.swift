@@ -51,7 +51,9 @@ struct Bench {
         }
     }
 
-    func run(days: Int64 = 30, isCoarse: Bool = false) -> (result: ForecastResult, sentences: [String]) {
+    func run(days: Int64 = 30, isCoarse: Bool = false, crowd: Int? = nil) -> (
+        result: ForecastResult, sentences: [String]
+    ) {
         var scheduler = Scheduler(
             keys: keys, pools: [], classes: classes.map { ($0, keys.map(\.name)) }, prices: prices, seed: 1)
         var effects = SchedulerEffects()
@@ -59,7 +61,8 @@ struct Bench {
             .dayStarted(used: [:], ends: Scenario.position(Self.start).ends.day), at: Self.start, into: &effects)
         scheduler.handle(.pausesChanged(classes: pausedClasses, keys: []), at: Self.start, into: &effects)
         var forecast = Forecast(
-            scheduler: scheduler, work: work, answers: AnswerModel(history), clock: ForecastClock(isCoarse: isCoarse),
+            scheduler: scheduler, work: work, answers: AnswerModel(history),
+            clock: ForecastClock(isCoarse: isCoarse, crowd: crowd),
             at: Self.start)
         var lastDay = Scenario.dayNumber(Self.start)
         let (result, answers) = forecast.run(until: Self.start + .days(days)) { moment in
