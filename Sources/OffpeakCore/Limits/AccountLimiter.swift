@@ -134,8 +134,10 @@ package struct AccountLimiter: Sendable {
         if let why { return .none(why, until: until) }
         // A trial with all that may be in flight would have all of it refused.
         if discovery.isExploring, inFlight >= max(4, allowed / 8) { return .none(.concurrent(inFlight), until: nil) }
-        if let wait = requestAuthority.wait(sent: log.end, amount: 1, at: now)
-            ?? tokenAuthority.wait(sent: tokensSent, amount: tokens, at: now)
+        if let wait = requestAuthority.wait(
+            sent: log.end, amount: 1, nextExpiry: minuteWindow?.nextExpiry(in: log), at: now)
+            ?? tokenAuthority.wait(
+                sent: tokensSent, amount: tokens, nextExpiry: tokenWindow?.nextExpiry(in: log), at: now)
         {
             return .none(.serverSaysFull, until: wait)
         }
@@ -150,9 +152,13 @@ package struct AccountLimiter: Sendable {
         return nil
     }
 
+    /// The request window, unless it is a slice of a minute: servers' headers speak of minutes.
+    private var minuteWindow: SlidingWindow? { limitModel == .slices ? nil : requestWindow }
+
     private mutating func expire(at now: Timestamp) {
-        requestWindow?.expire(log, at: now)
-        tokenWindow?.expire(log, at: now)
+        let requests = requestWindow?.expire(log, at: now) ?? 0
+        if minuteWindow != nil { requestAuthority.expired(requests) }
+        tokenAuthority.expired(tokenWindow?.expire(log, at: now) ?? 0)
         discovery.expire(log, at: now)
         if log.end - log.first > 1_024 || log.first < log.end { forget(at: now) }
         if let since = cleanSince, now - since >= .minutes(1) { loosen(at: now) }
@@ -300,6 +306,8 @@ package struct AccountLimiter: Sendable {
 
     /// What the headers of the answer to a request said.
     package mutating func heard(_ feedback: RateFeedback, sequence: Int, tokensSentThrough: Int, at now: Timestamp) {
+        // What has left the windows by now is in what the server says.
+        expire(at: now)
         requestAuthority.hear(feedback.requests, sent: sequence + 1, at: now)
         tokenAuthority.hear(feedback.tokens, sent: tokensSentThrough, at: now)
     }

@@ -69,11 +69,20 @@ package struct SlidingWindow: Sendable {
 
     func weight(_ entry: SendLog.Entry) -> Int { measure == .requests ? entry.requests : entry.tokens }
 
-    mutating func expire(_ log: SendLog, at now: Timestamp) {
+    /// Returns how much the window no longer counts.
+    @discardableResult
+    mutating func expire(_ log: SendLog, at now: Timestamp) -> Int {
+        let before = used
         while head < log.end, log[head].countedAt + length + Self.slack <= now {
             used -= weight(log[head])
             head += 1
         }
+        return before - used
+    }
+
+    /// When the window next counts less.
+    func nextExpiry(in log: SendLog) -> Timestamp? {
+        head < log.end ? log[head].countedAt + length + Self.slack : nil
     }
 
     mutating func appended(_ entry: SendLog.Entry) { used += weight(entry) }

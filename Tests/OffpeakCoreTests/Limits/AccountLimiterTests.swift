@@ -245,4 +245,28 @@ import Testing
         #expect(limiter.room(tokens: 10, at: second(2)) == .none(.serverSaysFull, until: second(21)))
         #expect(limiter.room(tokens: 10, at: second(21)) == .free)
     }
+
+    /// A reset that names the moment at which all is free again, as most do, must not hold back what is free before.
+    @Test func `what has left our minute has left the server's, though its reset is later`() {
+        var limiter = AccountLimiter(limits: Limits(rpm: 3), limitModel: .sliding, isPool: false, isCareful: false)
+        var feedback = RateFeedback()
+        for n in 0..<3 {
+            let sent = second(Int64(n) * 10)
+            let sequence = limiter.reserve(tokens: 10, at: sent)
+            limiter.settle(
+                sequence, sentAt: sent, reserved: 10, tokens: 10, latency: .seconds(1), at: sent + .seconds(1))
+            feedback.requests = .init(limit: 3, remaining: 2 - n, reset: .seconds(59))
+            limiter.heard(feedback, sequence: sequence, tokensSentThrough: 10 * (n + 1), at: sent + .seconds(1))
+        }
+        // The first was counted at half a second, the last at 20 and a half; all is free at 80.
+        let free = second(60) + .milliseconds(505)
+        guard case .none(_, let until?) = limiter.room(tokens: 10, at: second(30)) else {
+            Issue.record("there is room though three were sent")
+            return
+        }
+        #expect(until == free)
+        #expect(limiter.room(tokens: 10, at: free) == .free)
+        _ = limiter.reserve(tokens: 10, at: free)
+        #expect(limiter.room(tokens: 10, at: free) != .free)
+    }
 }
