@@ -20,14 +20,13 @@ extension Scheduler {
 
     /// The key for a job: of those that its class may use and that have room, the first by the class's objective.
     mutating func choose(for ticket: JobTicket, of state: FlowState, ladder: JobLadder?, at now: Timestamp) -> Choice {
-        let policy = classes[state.classIndex].policy
         var modelIndex = min(ladder?.modelIndex ?? 0, state.chain.count - 1)
         var obstacles: [(key: Int, obstacle: KeyObstacle)] = []
         while true {
             let choice = choose(for: ticket, of: state, modelIndex, ladder, &obstacles, at: now)
             // A model that is known to be lost to all keys is passed over like one that fails: without asking again.
             guard case .none(let obstacle) = choice, obstacle.needsPerson, let failure = obstacle.failure,
-                policy.ladders[failure.failureClass]?.contains(.nextModel) == true,
+                classes[state.classIndex].policy.ladders[failure.failureClass]?.contains(.nextModel) == true,
                 let next = (modelIndex + 1..<max(modelIndex + 1, state.chain.count)).first(where: {
                     isServable(state.chain[$0], state.classIndex)
                 })
@@ -49,7 +48,8 @@ extension Scheduler {
         for ticket: JobTicket, of state: FlowState, _ modelIndex: Int, _ ladder: JobLadder?,
         _ passedOver: inout [(key: Int, obstacle: KeyObstacle)], at now: Timestamp
     ) -> Choice {
-        let policy = classes[state.classIndex].policy
+        // The policy as a whole is large, and this is done for every job: only these two are read.
+        let (objective, shared) = (classes[state.classIndex].policy.objective, classes[state.classIndex].policy.shared)
         let model = state.chain[modelIndex]
         let tokens = state.forecast.tokens(
             bodyBytes: ticket.bodyBytes, maxOutputTokens: ticket.maxOutputTokens, endpoint: state.flow.endpoint)
@@ -61,21 +61,20 @@ extension Scheduler {
             offer.model = providerModel ?? model
             let needed = offer.tokens + (offer.tokens > tokens ? 0 : spare)
             offer.obstacle =
-                withheld(key, ladder, policy, offers)
+                withheld(key, ladder, shared, offers)
                 ?? obstacle(key, providerModel, ticket, state, needed, ladder, at: now)
-            if policy.objective == .cost, providerModel != nil, offer.obstacle?.isPace ?? true {
+            if objective == .cost, providerModel != nil, offer.obstacle?.isPace ?? true {
                 offer.cost = marginalCost(key, offer.model, ticket, state, at: now)
             }
-            if policy.objective == .speed { offer.latency = keys[key].latency }
+            if objective == .speed { offer.latency = keys[key].latency }
             offers.append(offer)
-            if policy.objective == .order, offer.obstacle == nil { break }
+            if objective == .order, offer.obstacle == nil { break }
         }
         let best = thriftiest(of: &offers, for: state, hasHistory: ladder != nil, at: now)
-        let obstacles = offers.compactMap { offer in offer.obstacle.map { (key: offer.key, obstacle: $0) } }
         if let best {
             let isSpill =
                 best.isShared
-                || (policy.objective == .cost
+                || (objective == .cost
                     && offers.contains { offer in
                         guard let obstacle = offer.obstacle, offer.goesBefore(best, by: .cost) else { return false }
                         return obstacle.isPace || obstacle.isWithheld
@@ -83,28 +82,34 @@ extension Scheduler {
             return .key(
                 ChosenRoute(
                     key: best.key, model: best.model, modelIndex: modelIndex, tokens: best.tokens,
-                    passedOver: json(passedOver + obstacles), isSpill: isSpill))
+                    passedOver: explainsRoutes ? json(passedOver + Self.obstacles(of: offers)) : "",
+                    isSpill: isSpill))
         }
+        let obstacles = Self.obstacles(of: offers)
         passedOver += obstacles
-        return .none(summary(obstacles, model: model, policy: policy))
+        return .none(summary(obstacles, model: model, policy: classes[state.classIndex].policy))
+    }
+
+    private static func obstacles(of offers: [RouteOffer]) -> [(key: Int, obstacle: KeyObstacle)] {
+        offers.compactMap { offer in offer.obstacle.map { (key: offer.key, obstacle: $0) } }
     }
 
     /// Why a key is kept from a job although it may have room: shared capacity as the class wants it, own keys once the
     /// job's ladder has left them. `offers` are those of the keys before it.
     private func withheld(
-        _ key: Int, _ ladder: JobLadder?, _ policy: ClassPolicy, _ offers: [RouteOffer]
+        _ key: Int, _ ladder: JobLadder?, _ shared: SharedUse, _ offers: [RouteOffer]
     ) -> KeyObstacle? {
         guard keys[key].isShared else {
             guard let failure = ladder?.sharedAfter else { return nil }
             return KeyObstacle(
                 reason: "the job has left own keys for shared capacity, after: \(failure)", isWithheld: true)
         }
-        let own = offers.filter { !$0.isShared }
-        if ladder?.usesShared == true || own.isEmpty { return nil }
-        switch policy.shared {
+        if shared == .always || shared == .spill || ladder?.usesShared == true { return nil }
+        if !offers.contains(where: { !$0.isShared }) { return nil }
+        switch shared {
         case .always, .spill: return nil
         case .whenExhausted:
-            if own.allSatisfy({ $0.obstacle.map { !$0.isPace } ?? false }) { return nil }
+            if offers.allSatisfy({ $0.isShared || ($0.obstacle.map { !$0.isPace } ?? false) }) { return nil }
             return KeyObstacle(reason: "shared capacity is for when own keys are exhausted", isWithheld: true)
         case .never: return KeyObstacle(reason: "the class never uses shared capacity", isWithheld: true)
         }
@@ -234,7 +239,7 @@ extension Scheduler {
 
     /// The keys that were passed over, as `explain` shows them.
     private func json(_ obstacles: [(key: Int, obstacle: KeyObstacle)]) -> String {
-        guard explainsRoutes, !obstacles.isEmpty else { return "" }
+        guard !obstacles.isEmpty else { return "" }
         var text = "["
         for (key, obstacle) in obstacles {
             if text.utf8.count > 1 { text += "," }

@@ -33,10 +33,10 @@ extension Scheduler {
     mutating func thriftiest(
         of offers: inout [RouteOffer], for state: FlowState, hasHistory: Bool, at now: Timestamp
     ) -> RouteOffer? {
-        let policy = classes[state.classIndex].policy
-        guard let best = Self.best(of: offers, by: policy.objective) else { return nil }
+        let (objective, shared) = (classes[state.classIndex].policy.objective, classes[state.classIndex].policy.shared)
+        guard let best = Self.best(of: offers, by: objective) else { return nil }
         // A class by another objective takes its own keys as it likes.
-        guard policy.objective == .cost || best.isShared, policy.shared == .spill || !best.isShared else { return best }
+        guard objective == .cost || best.isShared, shared == .spill || !best.isShared else { return best }
         refreshPlan(with: state, at: now)
         if let portion = planInForce.plan?.portions[state.flow.id] {
             return planned(portion, of: &offers, for: state, hasHistory: hasHistory, at: now)
@@ -45,7 +45,18 @@ extension Scheduler {
     }
 
     static func best(of offers: [RouteOffer], by objective: Objective) -> RouteOffer? {
-        offers.filter { $0.obstacle == nil }.min { $0.goesBefore($1, by: objective) }
+        best(of: offers, by: objective) { $0.obstacle == nil }
+    }
+
+    /// The first of the best among some offers, without copying the others.
+    private static func best(
+        of offers: [RouteOffer], by objective: Objective, where admits: (RouteOffer) -> Bool
+    ) -> RouteOffer? {
+        var best: Int?
+        for i in offers.indices where admits(offers[i]) {
+            if best.map({ offers[i].goesBefore(offers[$0], by: objective) }) ?? true { best = i }
+        }
+        return best.map { offers[$0] }
     }
 
     /// The cheapest of the keys that the plan has for the flow.
@@ -53,13 +64,14 @@ extension Scheduler {
         _ portion: SpillPlan.Portion, of offers: inout [RouteOffer], for state: FlowState, hasHistory: Bool,
         at now: Timestamp
     ) -> RouteOffer? {
-        let open = offers.filter { $0.obstacle == nil }
         var paced: [Int: Timestamp] = [:]
-        for offer in open where portion.now[offer.key] > 0 {
+        for offer in offers where offer.obstacle == nil && portion.now[offer.key] > 0 {
             paced[offer.key] = turn(of: state.flow.id, portion, for: offer, at: now)
         }
-        let mine = open.filter { portion.now[$0.key] > 0 && paced[$0.key] == nil }
-        if let mine = Self.best(of: mine, by: .cost) {
+        let mine = Self.best(of: offers, by: .cost) { offer in
+            offer.obstacle == nil && portion.now[offer.key] > 0 && paced[offer.key] == nil
+        }
+        if let mine {
             for i in offers.indices where offers[i].obstacle == nil && offers[i].goesBefore(mine, by: .cost) {
                 offers[i].obstacle = leftToOthers(offers[i].key)
             }
@@ -78,11 +90,12 @@ extension Scheduler {
         }
         if inTime.isEmpty || (portion.isShort && !portion.now.contains { $0 > 0 }) {
             // What waits any longer is late; or is so already; or its own failures keep it from its keys.
-            let free = open.filter { offer in
-                hasHistory || !awaited.isEmpty
+            let free = Self.best(of: offers, by: .cost) { offer in
+                guard offer.obstacle == nil else { return false }
+                return hasHistory || !awaited.isEmpty
                     || (portion.isShort && planInForce.plan!.hasSpare(offer.key, tokens: offer.tokens))
             }
-            if let best = Self.best(of: free, by: .cost) { return best }
+            if let free { return free }
         }
         if let first = inTime.first {
             let until = inTime.compactMap { $0.obstacle?.until ?? paced[$0.key] }.min()
