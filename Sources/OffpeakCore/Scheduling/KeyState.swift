@@ -69,6 +69,8 @@ struct KeyObstacle: Sendable {
     var isExhausted = false
     /// The key may have room: it is kept for others, or the job from it.
     var isWithheld = false
+    /// It is kept by the spill plan, or until a cheaper one has room: it will serve, or that one.
+    var isPlanned = false
     /// Whatever the class's ladders say, the jobs that it stops are parked.
     var parks = false
     /// Whatever the class's ladders say, the jobs that it stops end as failed.

@@ -13,6 +13,9 @@ struct ChosenRoute: Sendable {
 }
 
 extension Scheduler {
+    /// The code of jobs whose model a key does not serve by configuration.
+    private static let noKeyForModel = "no_key_for_model"
+
     enum Choice {
         case key(ChosenRoute)
         case none(KeyObstacle)
@@ -61,7 +64,7 @@ extension Scheduler {
             offer.model = providerModel ?? model
             let needed = offer.tokens + (offer.tokens > tokens ? 0 : spare)
             offer.obstacle =
-                withheld(key, ladder, shared, offers)
+                withheld(key, ladder, shared, offers, hasDeadline: state.flow.deadline != nil)
                 ?? obstacle(key, providerModel, ticket, state, needed, ladder, at: now)
             if objective == .cost, providerModel != nil, offer.obstacle?.isPace ?? true {
                 offer.cost = marginalCost(key, offer.model, ticket, state, at: now)
@@ -70,7 +73,7 @@ extension Scheduler {
             offers.append(offer)
             if objective == .order, offer.obstacle == nil { break }
         }
-        let best = thriftiest(of: &offers, for: state, hasHistory: ladder != nil, at: now)
+        let best = thriftiest(of: &offers, for: state, ladder: ladder, at: now)
         if let best {
             let isSpill =
                 best.isShared
@@ -97,17 +100,20 @@ extension Scheduler {
     /// Why a key is kept from a job although it may have room: shared capacity as the class wants it, own keys once the
     /// job's ladder has left them. `offers` are those of the keys before it.
     private func withheld(
-        _ key: Int, _ ladder: JobLadder?, _ shared: SharedUse, _ offers: [RouteOffer]
+        _ key: Int, _ ladder: JobLadder?, _ shared: SharedUse, _ offers: [RouteOffer], hasDeadline: Bool
     ) -> KeyObstacle? {
         guard keys[key].isShared else {
             guard let failure = ladder?.sharedAfter else { return nil }
             return KeyObstacle(
                 reason: "the job has left own keys for shared capacity, after: \(failure)", isWithheld: true)
         }
-        if shared == .always || shared == .spill || ladder?.usesShared == true { return nil }
-        if !offers.contains(where: { !$0.isShared }) { return nil }
+        if shared == .always || (shared == .spill && hasDeadline) || ladder?.usesShared == true { return nil }
+        if !offers.contains(where: { !$0.isShared && $0.obstacle?.failure?.code != Self.noKeyForModel }) { return nil }
         switch shared {
-        case .always, .spill: return nil
+        case .always: return nil
+        case .spill:
+            return KeyObstacle(
+                reason: "shared capacity is for what would miss its deadline, and the batch has none", isWithheld: true)
         case .whenExhausted:
             if offers.allSatisfy({ $0.isShared || ($0.obstacle.map { !$0.isPace } ?? false) }) { return nil }
             return KeyObstacle(reason: "shared capacity is for when own keys are exhausted", isWithheld: true)
@@ -168,7 +174,7 @@ extension Scheduler {
     private func lastingObstacle(_ key: Int, _ model: String?, at now: Timestamp) -> KeyObstacle? {
         guard let model else {
             let failure = Failure(
-                .modelUnavailable, code: "no_key_for_model", message: "no key of the class serves the model")
+                .modelUnavailable, code: Self.noKeyForModel, message: "no key of the class serves the model")
             return KeyObstacle(reason: "it does not serve the model", needsPerson: true, failure: failure)
         }
         if keys[key].isPaused { return KeyObstacle(reason: "it is paused", needsPerson: true) }
@@ -201,6 +207,13 @@ extension Scheduler {
         var lasting: KeyObstacle?
         let isOfJob = obstacles.contains { $0.obstacle.isOfJob }
         let isOpen = obstacles.contains { !$0.obstacle.isWithheld }
+        // What waits by the plan will go, whatever else is in the way.
+        if let planned = obstacles.first(where: { $0.obstacle.isPlanned })?.obstacle {
+            let passing = obstacles.filter { $0.obstacle.isPace || $0.obstacle.isPlanned }
+            return KeyObstacle(
+                reason: planned.reason, until: passing.compactMap { $0.obstacle.until }.min(),
+                isOpenEnded: passing.contains { $0.obstacle.until == nil })
+        }
         for (key, obstacle) in obstacles where !obstacle.isWithheld || !isOpen {
             var named = obstacle
             named.reason = "key \(keys[key].name): \(obstacle.reason)"

@@ -222,7 +222,8 @@ extension Scheduler {
         ladder.modelIndex = flight.modelIndex
         let world = JobLadder.Circumstances(
             key: flight.key,
-            hasOtherKey: hasKey(for: state, model: flight.modelIndex, besides: flight.key, ladder, at: now),
+            hasOtherKey: hasKey(for: state, model: flight.modelIndex, besides: flight.key, ladder, at: now)
+                || mustSpill(state, flight, failure, ladder, at: now),
             hasShared: hasKey(
                 for: state, model: flight.modelIndex, besides: flight.key, shared: true, ladder, at: now),
             nextModel: nextModel(after: flight.modelIndex, of: state, at: now),
@@ -233,6 +234,16 @@ extension Scheduler {
         default: ladders[flight.ticket.id] = ladder
         }
         conclude(flight, failure, disposition, reason, used, entry, at: now, into: &effects)
+    }
+
+    /// Whether a job that waited for its own key would miss its deadline, and shared capacity is there for that.
+    private func mustSpill(
+        _ state: FlowState, _ flight: Flight, _ failure: Failure, _ ladder: JobLadder, at now: Timestamp
+    ) -> Bool {
+        guard classes[state.classIndex].policy.shared == .spill, let deadline = state.flow.deadline,
+            recovery(of: flight.key, after: failure, at: now) > deadline
+        else { return false }
+        return hasKey(for: state, model: flight.modelIndex, besides: flight.key, shared: true, ladder, at: now)
     }
 
     private mutating func conclude(

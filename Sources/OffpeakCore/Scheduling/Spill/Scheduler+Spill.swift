@@ -7,8 +7,9 @@ struct PlanInForce: Sendable {
     var until = Timestamp.distantPast
     /// When it must be asked again.
     var wake = Timestamp.distantFuture
-    /// Something has changed since.
+    /// Something has changed since; a key's or a class's state, even.
     var isStale = true
+    var isOverturned = false
     /// The keys' and classes' states at the time.
     var states: [Int] = []
     /// The highest priority of what is planned.
@@ -23,15 +24,16 @@ struct PlanInForce: Sendable {
 extension Scheduler {
     /// A plan is made anew after this time at the latest; sooner when something has changed, or a deadline is near.
     private static let planLasts = Interval.seconds(10)
-    /// But not more often than this.
+    /// But not more often than this; and when a key fails or comes back, not more often than that.
     private static let planStands = Interval.seconds(1)
+    private static let planStandsFailures = Interval.milliseconds(100)
 
     /// The offer to take for a job of a class that saves, or that spills to shared capacity; nil when it should wait, though
     /// a key has room: for cheaper ones that will get through the work in time, or since other work needs that key.
     ///
     /// Offers that are held back get an obstacle that says so.
     mutating func thriftiest(
-        of offers: inout [RouteOffer], for state: FlowState, hasHistory: Bool, at now: Timestamp
+        of offers: inout [RouteOffer], for state: FlowState, ladder: JobLadder?, at now: Timestamp
     ) -> RouteOffer? {
         let (objective, shared) = (classes[state.classIndex].policy.objective, classes[state.classIndex].policy.shared)
         guard let best = Self.best(of: offers, by: objective) else { return nil }
@@ -39,9 +41,9 @@ extension Scheduler {
         guard objective == .cost || best.isShared, shared == .spill || !best.isShared else { return best }
         refreshPlan(with: state, at: now)
         if let portion = planInForce.plan?.portions[state.flow.id] {
-            return planned(portion, of: &offers, for: state, hasHistory: hasHistory, at: now)
+            return planned(portion, of: &offers, for: state, ladder: ladder, at: now)
         }
-        return unplanned(best, of: &offers, for: state, hasHistory: hasHistory, at: now)
+        return unplanned(best, of: &offers, for: state, ladder: ladder, at: now)
     }
 
     static func best(of offers: [RouteOffer], by objective: Objective) -> RouteOffer? {
@@ -61,7 +63,7 @@ extension Scheduler {
 
     /// The cheapest of the keys that the plan has for the flow.
     private mutating func planned(
-        _ portion: SpillPlan.Portion, of offers: inout [RouteOffer], for state: FlowState, hasHistory: Bool,
+        _ portion: SpillPlan.Portion, of offers: inout [RouteOffer], for state: FlowState, ladder: JobLadder?,
         at now: Timestamp
     ) -> RouteOffer? {
         var paced: [Int: Timestamp] = [:]
@@ -78,10 +80,14 @@ extension Scheduler {
             return mine
         }
         if portion.isSpent { planInForce.isStale = true }
+        // The job's ladder may have led it away from a key, to another of its own.
+        func isLeft(_ key: Int) -> Bool { ladder?.avoided[key].map { $0 > now } ?? false }
+        let hasOwn = offers.contains { $0.obstacle == nil && !$0.isShared }
         let awaited = offers.filter { offer in
             guard portion.uses(offer.key) else { return false }
             guard let obstacle = offer.obstacle else { return true }
-            return obstacle.isPace || (!hasHistory && !obstacle.needsPerson && obstacle.until != nil)
+            if isLeft(offer.key), hasOwn { return false }
+            return obstacle.isPace || (!obstacle.needsPerson && obstacle.until != nil)
         }
         let inTime = awaited.filter { offer in
             guard let until = offer.obstacle?.until ?? paced[offer.key] else { return true }
@@ -92,7 +98,7 @@ extension Scheduler {
             // What waits any longer is late; or is so already; or its own failures keep it from its keys.
             let free = Self.best(of: offers, by: .cost) { offer in
                 guard offer.obstacle == nil else { return false }
-                return hasHistory || !awaited.isEmpty
+                return !awaited.isEmpty || offers.contains { portion.uses($0.key) && isLeft($0.key) }
                     || (portion.isShort && planInForce.plan!.hasSpare(offer.key, tokens: offer.tokens))
             }
             if let free { return free }
@@ -101,7 +107,7 @@ extension Scheduler {
             let until = inTime.compactMap { $0.obstacle?.until ?? paced[$0.key] }.min()
             if let until { planInForce.waitsUntil = min(planInForce.waitsUntil, until) }
             let reason = "key \(keys[first.key].name) is cheaper and has room in time"
-            hold(back: &offers, KeyObstacle(reason: reason, until: until, isWithheld: true))
+            hold(back: &offers, KeyObstacle(reason: reason, until: until, isWithheld: true, isPlanned: true))
         } else {
             for i in offers.indices where offers[i].obstacle == nil { offers[i].obstacle = leftToOthers(offers[i].key) }
         }
@@ -111,10 +117,10 @@ extension Scheduler {
 
     /// Work without a deadline, or that is late already, takes what the plan leaves; the former waits for cheap keys.
     private mutating func unplanned(
-        _ best: RouteOffer, of offers: inout [RouteOffer], for state: FlowState, hasHistory: Bool, at now: Timestamp
+        _ best: RouteOffer, of offers: inout [RouteOffer], for state: FlowState, ladder: JobLadder?, at now: Timestamp
     ) -> RouteOffer? {
         var best = best
-        if let plan = planInForce.plan, priority(of: state) <= planInForce.priority, !hasHistory {
+        if let plan = planInForce.plan, priority(of: state) <= planInForce.priority, ladder == nil {
             for i in offers.indices where offers[i].obstacle == nil {
                 guard !plan.hasSpare(offers[i].key, tokens: offers[i].tokens) else { continue }
                 offers[i].obstacle = leftToOthers(offers[i].key)
@@ -126,17 +132,16 @@ extension Scheduler {
             best = left
         }
         if let deadline = state.flow.deadline, deadline <= now { return best }
-        // Without a deadline nothing has to spill: own keys are waited for also when they are used up for a while.
+        // Without a deadline nothing has to spill.
         let cheaper = offers.filter { offer in
-            guard let obstacle = offer.obstacle, offer.goesBefore(best, by: .cost) else { return false }
-            return obstacle.isPace || (best.isShared && obstacle.isExhausted && !offer.isShared)
+            offer.obstacle?.isPace == true && offer.goesBefore(best, by: .cost)
         }
         guard let first = cheaper.first else { return best }
         hold(
             back: &offers,
             KeyObstacle(
                 reason: "key \(keys[first.key].name) is cheaper and has room in time",
-                until: cheaper.compactMap { $0.obstacle?.until }.min(), isWithheld: true))
+                until: cheaper.compactMap { $0.obstacle?.until }.min(), isWithheld: true, isPlanned: true))
         return nil
     }
 
@@ -145,7 +150,8 @@ extension Scheduler {
     }
 
     private func leftToOthers(_ key: Int) -> KeyObstacle {
-        KeyObstacle(reason: "key \(keys[key].name) is left to work with a sooner deadline", isWithheld: true)
+        KeyObstacle(
+            reason: "key \(keys[key].name) is left to work with a sooner deadline", isWithheld: true, isPlanned: true)
     }
 
     // MARK: Pace
@@ -179,13 +185,15 @@ extension Scheduler {
     /// When what waits by the plan must be looked at again: what has plenty of time now has less of it later.
     func planWake(at now: Timestamp) -> Timestamp? {
         guard planInForce.isWaitedFor else { return nil }
-        let moment = planInForce.isStale ? planInForce.made + Self.planStands : planInForce.wake
+        let moment = planInForce.isStale ? planInForce.made + shortestStand : planInForce.wake
         return max(min(moment, planInForce.waitsUntil), now + .milliseconds(1))
     }
 
+    private var shortestStand: Interval { planInForce.isOverturned ? Self.planStandsFailures : Self.planStands }
+
     private mutating func refreshPlan(with state: FlowState, at now: Timestamp) {
         let age = now - planInForce.made
-        guard age >= Self.planStands || age < .zero else { return }
+        guard age >= shortestStand || age < .zero else { return }
         guard planInForce.isStale || now >= planInForce.until || age < .zero else { return }
         // The flow in hand is taken out of `flows` while it is served.
         let known = flows.updateValue(state, forKey: state.flow.id)
@@ -208,7 +216,9 @@ extension Scheduler {
     /// Before a pass: notes what makes another plan necessary.
     mutating func watchPlan() {
         (planInForce.isWaitedFor, planInForce.waitsUntil) = (false, .distantFuture)
-        if !planInForce.isStale, statesForPlan != planInForce.states { planInForce.isStale = true }
+        if !planInForce.isOverturned, statesForPlan != planInForce.states {
+            (planInForce.isStale, planInForce.isOverturned) = (true, true)
+        }
     }
 
     /// What makes another plan necessary at once: keys that fail or come back, windows, pauses.

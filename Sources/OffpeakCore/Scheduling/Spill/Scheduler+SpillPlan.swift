@@ -49,13 +49,19 @@ extension Scheduler {
         var ends = Set(states.map { $0.flow.deadline! })
         for index in Set(states.map(\.classIndex)) {
             ends.formUnion(windowTurns(of: classes[index], until: last))
-            if let budget = classes[index].budget, let renews = budget.renews { ends.insert(renews) }
+            if let budget = classes[index].budget, let renews = budget.renews {
+                ends.formUnion(SpillDraft.renewals(budget.budget.per.period, first: renews, until: last))
+            }
             for key in classes[index].candidates {
                 let account = keys[key].account
-                if account.quota != nil { ends.insert(account.quotaUse.ends) }
+                if let quota = account.quota {
+                    ends.formUnion(SpillDraft.renewals(quota.per, first: account.quotaUse.ends, until: last))
+                }
                 if account.fee != nil { ends.insert(account.feeUse.ends) }
                 if let expires = account.credit?.expires { ends.insert(expires) }
-                if let pool = keys[key].pool, let quota = poolQuotas[pool] { ends.insert(quota.use.ends) }
+                if let pool = keys[key].pool, let quota = poolQuotas[pool] {
+                    ends.formUnion(SpillDraft.renewals(quota.quota.per, first: quota.use.ends, until: last))
+                }
             }
         }
         var sorted = ends.filter { $0 > now && $0 <= last }.sorted()
@@ -165,7 +171,9 @@ extension Scheduler {
             if let quota = poolQuotas[pool] {
                 for (measure, left, limit) in quota.use.rests(of: quota.quota) where measure != .money {
                     add(
-                        draft.kept(.poolQuota(pool: pool, measure), left: left, limit: limit, renews: quota.use.ends),
+                        draft.kept(
+                            .poolQuota(pool: pool, measure), left: left, limit: limit, period: quota.quota.per,
+                            renews: quota.use.ends),
                         isTokens: measure == .tokens)
                 }
             }
@@ -174,7 +182,8 @@ extension Scheduler {
             for (measure, left, limit) in state.account.quotaUse.rests(of: quota) where measure != .money {
                 add(
                     draft.kept(
-                        .quota(key: key, measure), left: left, limit: limit, renews: state.account.quotaUse.ends),
+                        .quota(key: key, measure), left: left, limit: limit, period: quota.per,
+                        renews: state.account.quotaUse.ends),
                     isTokens: measure == .tokens)
             }
         }

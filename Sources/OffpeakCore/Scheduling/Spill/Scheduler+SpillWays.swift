@@ -84,13 +84,18 @@ extension Scheduler {
             for (measure, left, limit) in account.quotaUse.rests(of: quota) where measure == .money {
                 let name = SpillDraft.Name.quota(key: key, measure)
                 takes.append(
-                    (draft.kept(name, left: left, limit: limit, renews: account.quotaUse.ends), value))
+                    (
+                        draft.kept(name, left: left, limit: limit, period: quota.per, renews: account.quotaUse.ends),
+                        value
+                    ))
             }
         }
         if let pool = keys[key].pool, let quota = poolQuotas[pool] {
             for (measure, left, limit) in quota.use.rests(of: quota.quota) where measure == .money {
                 let name = SpillDraft.Name.poolQuota(pool: pool, measure)
-                takes.append((draft.kept(name, left: left, limit: limit, renews: quota.use.ends), value))
+                takes.append(
+                    (draft.kept(name, left: left, limit: limit, period: quota.quota.per, renews: quota.use.ends), value)
+                )
             }
         }
         return takes
@@ -105,6 +110,7 @@ extension Scheduler {
         let left = max(0, limit - Double(account.used(batch: state.flow.batch).nanodollars))
         let resource = draft.kept(
             .budget(classIndex: state.classIndex, batch), left: left, limit: limit,
+            period: account.budget.per.period,
             renews: account.renews ?? .distantFuture)
         return [(resource, cost)]
     }
@@ -118,12 +124,12 @@ extension Scheduler {
         case (.money(let limit), .money(let left)):
             let resource = draft.kept(
                 .allowance(key: key), left: Double(max(.zero, left - account.feeUse.reserved.money).nanodollars),
-                limit: Double(limit.nanodollars), renews: ends)
+                limit: Double(limit.nanodollars), period: account.fee?.per, renews: ends)
             return (resource, list)
         case (.requests(let limit), .requests(let left)):
             let resource = draft.kept(
                 .allowance(key: key), left: Double(max(0, left - account.feeUse.reserved.requests)),
-                limit: Double(limit), renews: ends)
+                limit: Double(limit), period: account.fee?.per, renews: ends)
             return (resource, 1)
         default: return nil
         }

@@ -40,21 +40,43 @@ struct SpillDraft {
             SpillPlan.Resource(slots: slots, keeps: ends.map { _ in false }, perMinute: perMinute.map { Double($0) }))
     }
 
-    /// A resource of which there is `left` now, and `limit` anew when a period ends; worth nothing after `expires`.
+    /// A resource of which there is `left` now, and `limit` anew whenever a period ends; worth nothing after `expires`.
     mutating func kept(
-        _ name: Name, left: Double, limit: Double = 0, renews: Timestamp = .distantFuture,
+        _ name: Name, left: Double, limit: Double = 0, period: Period? = nil, renews: Timestamp = .distantFuture,
         expires: Timestamp = .distantFuture
     ) -> Int {
         if let known = places[name] { return known }
+        let renewals = Self.renewals(period, first: renews, until: ends.last!)
         var slots = [Double](repeating: 0, count: ends.count)
         slots[0] = left
         var keeps = ends.map { _ in true }
-        for slot in ends.indices.dropFirst() {
+        for slot in ends.indices {
             let start = start(of: slot)
-            if start >= renews, self.start(of: slot - 1) < renews { (slots[slot], keeps[slot - 1]) = (limit, false) }
-            if start >= expires { keeps[slot - 1] = false }
+            if slot > 0, renewals.contains(where: { $0 > self.start(of: slot - 1) && $0 <= start }) {
+                (slots[slot], keeps[slot - 1]) = (limit, false)
+            }
+            if slot > 0, start >= expires { keeps[slot - 1] = false }
+            // Of many slots some are put together: then a period ends within one.
+            slots[slot] += limit * Double(renewals.count { $0 > start && $0 < ends[slot] })
         }
         return add(name, SpillPlan.Resource(slots: slots, keeps: keeps))
+    }
+
+    /// When a period ends, and those after it: to the day, which is near enough for a plan.
+    static func renewals(_ period: Period?, first: Timestamp, until end: Timestamp) -> [Timestamp] {
+        let days: Int64 =
+            switch period {
+            case .day: 1
+            case .week: 7
+            case .month, nil: 30
+            }
+        var moments: [Timestamp] = []
+        var moment = first
+        while moment <= end, moments.count < 64 {
+            moments.append(moment)
+            moment = moment + .days(days)
+        }
+        return moments
     }
 
     private mutating func add(_ name: Name, _ resource: SpillPlan.Resource) -> Int {
