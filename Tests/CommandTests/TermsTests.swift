@@ -130,6 +130,27 @@ import Testing
         #expect(try await place.ok("explain", "b1", "p-3").contains("succeeded"))
     }
 
+    @Test func `prompts of ended jobs leave the files while the run still waits for a slow answer`() async throws {
+        let profile = """
+            { seed: 1, latency: "5ms", keys: { "test-key-one": {} }, faults: [{ what: "slow", at: [1], delay: "600s" }] }
+            """
+        let (place, _) = try await Workplace.rehearsed(
+            profile, classes: #""nightly": { posture: "strict", keys: { only: ["own"] }, retain: "results" }"#,
+            more: Self.key())
+        let ids = (100..<120).map(String.init)
+        try place.write(ids.map { Self.request($0, maxTokens: 20) }.joined(), to: "in.jsonl")
+        try await place.ok("submit", "in.jsonl", "--class", "nightly")
+        let run = try place.start("run")
+        try await place.until("all answers but the slow one") { $0["jobs"]["succeeded"].int == 19 }
+        try await eventually("one prompt left in the files") {
+            let contents = try contents(place)
+            return ids.count { contents.contains("say \($0)") } == 1
+        }
+        #expect(run.isRunning)
+        let jobs = try await place.status()["jobs"]
+        #expect(jobs["succeeded"].int == 19 && jobs["in_flight"].int == 1)
+    }
+
     @Test func `what a person has to mend is not taken up by itself`() async throws {
         let profile = #"{ seed: 1, latency: "5ms", keys: { "test-key-two": {} } }"#
         let (place, _) = try await Workplace.rehearsed(

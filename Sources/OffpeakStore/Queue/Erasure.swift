@@ -23,11 +23,15 @@ struct Erasure {
     }
 
     private var flows: [FlowID: Bool] = [:]
+    /// Something was erased: the log has to be written back.
+    private(set) var hasErased = false
 
     /// A job of a flow has ended, for good.
     mutating func ended(_ job: JobID, of flow: FlowID, in connection: Connection) throws(StoreError) {
         if flows[flow] == nil { flows[flow] = try connection.first(SQL.concerns, flow) { _ in true } ?? false }
-        if flows[flow] == true { try Self.erase(job, connection) }
+        guard flows[flow] == true else { return }
+        try Self.erase(job, connection)
+        hasErased = true
     }
 
     private static func erase(_ job: JobID, _ connection: Connection) throws(StoreError) {
