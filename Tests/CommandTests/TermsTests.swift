@@ -151,6 +151,31 @@ import Testing
         #expect(jobs["succeeded"].int == 19 && jobs["in_flight"].int == 1)
     }
 
+    @Test func `what a provider said of a failure is nowhere when the class keeps no prompts`() async throws {
+        let profile = #"{ seed: 1, latency: "5ms", keys: { "test-key-one": {} }, faults: [{ what: "bad-request" }] }"#
+        let said = "A parameter of this request is not supported by this model."
+        for (retain, isKept) in [("", true), (#", retain: "results""#, false), (#", retain: "nothing""#, false)] {
+            let (place, _) = try await Workplace.rehearsed(
+                profile, classes: #""nightly": { posture: "strict", keys: { only: ["own"] }\#(retain) }"#,
+                more: Self.key())
+            try place.write((1...3).map { Self.request("p-\($0)", maxTokens: 20) }.joined(), to: "in.jsonl")
+            try await place.ok("submit", "in.jsonl", "--class", "nightly")
+            let run = try await place.run("run")
+            #expect(run.status == 3, "\(run)")
+            try await place.ok("backup", "copy.db")
+            let copy = String(decoding: try Data(contentsOf: URL(filePath: place.file("copy.db"))), as: UTF8.self)
+            let explained = try await place.ok("explain", "b1", "p-2")
+            let results = try await place.ok("results", "b1")
+            for text in [try contents(place), copy, explained, results] {
+                #expect(text.contains(said) == isKept)
+                #expect(text.contains("the request is not valid (HTTP 400)"), "\(text.suffix(3_000))")
+            }
+            #expect(!run.err.contains(said) || isKept)
+            let errors = try Document.lines(results)
+            #expect(errors.map { $0["error"]["code"].text } == Array(repeating: "unsupported_parameter", count: 3))
+        }
+    }
+
     @Test func `what a person has to mend is not taken up by itself`() async throws {
         let profile = #"{ seed: 1, latency: "5ms", keys: { "test-key-two": {} } }"#
         let (place, _) = try await Workplace.rehearsed(
