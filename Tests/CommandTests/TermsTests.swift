@@ -130,6 +130,52 @@ import Testing
         #expect(try await place.ok("explain", "b1", "p-3").contains("succeeded"))
     }
 
+    @Test func `prompts of ended jobs leave the files while the run still waits for a slow answer`() async throws {
+        let profile = """
+            { seed: 1, latency: "5ms", keys: { "test-key-one": {} }, faults: [{ what: "slow", at: [1], delay: "600s" }] }
+            """
+        let (place, _) = try await Workplace.rehearsed(
+            profile, classes: #""nightly": { posture: "strict", keys: { only: ["own"] }, retain: "results" }"#,
+            more: Self.key())
+        let ids = (100..<120).map(String.init)
+        try place.write(ids.map { Self.request($0, maxTokens: 20) }.joined(), to: "in.jsonl")
+        try await place.ok("submit", "in.jsonl", "--class", "nightly")
+        let run = try place.start("run")
+        try await place.until("all answers but the slow one") { $0["jobs"]["succeeded"].int == 19 }
+        try await eventually("one prompt left in the files") {
+            let contents = try contents(place)
+            return ids.count { contents.contains("say \($0)") } == 1
+        }
+        #expect(run.isRunning)
+        let jobs = try await place.status()["jobs"]
+        #expect(jobs["succeeded"].int == 19 && jobs["in_flight"].int == 1)
+    }
+
+    @Test func `what a provider said of a failure is nowhere when the class keeps no prompts`() async throws {
+        let profile = #"{ seed: 1, latency: "5ms", keys: { "test-key-one": {} }, faults: [{ what: "bad-request" }] }"#
+        let said = "A parameter of this request is not supported by this model."
+        for (retain, isKept) in [("", true), (#", retain: "results""#, false), (#", retain: "nothing""#, false)] {
+            let (place, _) = try await Workplace.rehearsed(
+                profile, classes: #""nightly": { posture: "strict", keys: { only: ["own"] }\#(retain) }"#,
+                more: Self.key())
+            try place.write((1...3).map { Self.request("p-\($0)", maxTokens: 20) }.joined(), to: "in.jsonl")
+            try await place.ok("submit", "in.jsonl", "--class", "nightly")
+            let run = try await place.run("run")
+            #expect(run.status == 3, "\(run)")
+            try await place.ok("backup", "copy.db")
+            let copy = String(decoding: try Data(contentsOf: URL(filePath: place.file("copy.db"))), as: UTF8.self)
+            let explained = try await place.ok("explain", "b1", "p-2")
+            let results = try await place.ok("results", "b1")
+            for text in [try contents(place), copy, explained, results] {
+                #expect(text.contains(said) == isKept)
+                #expect(text.contains("the request is not valid (HTTP 400)"), "\(text.suffix(3_000))")
+            }
+            #expect(!run.err.contains(said) || isKept)
+            let errors = try Document.lines(results)
+            #expect(errors.map { $0["error"]["code"].text } == Array(repeating: "unsupported_parameter", count: 3))
+        }
+    }
+
     @Test func `what a person has to mend is not taken up by itself`() async throws {
         let profile = #"{ seed: 1, latency: "5ms", keys: { "test-key-two": {} } }"#
         let (place, _) = try await Workplace.rehearsed(

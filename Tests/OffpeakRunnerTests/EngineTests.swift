@@ -137,6 +137,30 @@ struct Bed {
         #expect(end.cause == .finished && end.succeeded == 20)
     }
 
+    /// What the files of the queue hold, after a run in which the only key is refused.
+    private func filesAfterRefusal(retain: String) throws -> String {
+        let bed = try Bed(
+            """
+            { keys: { a: { provider: "openai", secret: { env: "A" }, limits: { concurrent: 3 } } },
+              classes: { x: { posture: "strict", keys: { only: ["a"] }\(retain) } } }
+            """)
+        defer { bed.remove() }
+        try bed.submit(9)
+        #expect(try bed.run(environment: ["A": "test-secret-1"]) { _ in revoked }.unfinished == 9)
+        return try FileManager.default.contentsOfDirectory(at: bed.folder, includingPropertiesForKeys: nil)
+            .filter { $0.lastPathComponent.hasPrefix("q.db") }
+            .map { String(decoding: try Data(contentsOf: $0), as: UTF8.self) }.joined()
+    }
+
+    @Test func `writes nothing that a provider said about a failure where the class keeps no prompts`() throws {
+        let ours = "the provider refuses the key (HTTP 401)"
+        let all = try filesAfterRefusal(retain: "")
+        #expect(all.contains("\(ours): this key was revoked"))
+        // Not with the job, which is parked, nor with the key or what waits for it.
+        let kept = try filesAfterRefusal(retain: #", retain: "results""#)
+        #expect(kept.contains(ours) && !kept.contains("this key was revoked"))
+    }
+
     @Test func `parks a strict class's work when loading the secret again brings nothing new`() throws {
         let bed = try Bed(
             """

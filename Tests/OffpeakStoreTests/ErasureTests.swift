@@ -189,6 +189,145 @@ import Testing
         }
     }
 
+    /// The numbers after each "private-", or another mark, in the queue's files, or others.
+    private static func found(
+        _ folder: TemporaryFolder, _ text: String = "private-", in file: String = "queue.db"
+    ) -> Set<Int> {
+        let mark = Array(text.utf8)
+        var numbers: Set<Int> = []
+        for name in folder.names where name.hasPrefix(file) {
+            let bytes = TemporaryFolder.bytes(of: "\(folder.path)/\(name)")
+            for start in bytes.indices where bytes[start] == mark[0] && bytes[start...].starts(with: mark) {
+                let digits = bytes[(start + mark.count)...].prefix { (48...57).contains($0) }
+                if let number = Int(String(decoding: digits, as: UTF8.self)) { numbers.insert(number) }
+            }
+        }
+        return numbers
+    }
+
+    /// Jobs with prompts of some bytes to some pages, each begun at 2 ms.
+    private static func begin(_ count: Int, _ harness: SQLiteHarness) throws -> [BegunAttempt] {
+        let prompts = (0..<count).map { index in
+            let filler = String(repeating: "x", count: index * 7_919 % 20_000)
+            return Prompt(customID: "p\(index)", text: "private-\(index)-\(filler)")
+        }
+        _ = try harness.submit(prompts, at: at(1))
+        return try harness.queue.start(
+            try harness.queue.peek(flow: try harness.queue.onlyFlow().id, limit: count), at: at(2)
+        ).begun
+    }
+
+    @Test func `Ten seconds after jobs have ended their prompts are in none of the files, while the run goes on`()
+        throws
+    {
+        let harness = try SQLiteHarness()
+        try harness.sqlite.retain(["nightly": .results])
+        let begun = try Self.begin(400, harness)
+        // One job never ends; the others do out of order, some at a time.
+        for some in 0..<21 {
+            var tick = Tick()
+            tick.settlements = (some * 19..<some * 19 + 19).map {
+                settling(begun[($0 * 7 + 3) % 400], answer("a"), at: at(3))
+            }
+            _ = try harness.queue.commit(tick, at: at(3))
+        }
+        _ = try harness.queue.commit(Tick(), at: at(10_002))
+        #expect(Self.found(harness.folder).count == 400)
+        _ = try harness.queue.commit(Tick(), at: at(10_003))
+        #expect(Self.found(harness.folder) == [396])
+        // From then on nothing is written without need.
+        let log = harness.folder.names.filter { $0.hasSuffix("-wal") }
+        #expect(log.allSatisfy { TemporaryFolder.bytes(of: "\(harness.folder.path)/\($0)").isEmpty })
+        _ = try harness.queue.settle(begun[396], failure(.overloaded), .retry(at: at(90_000)), at: at(20_000))
+        _ = try harness.queue.commit(Tick(), at: at(60_000))
+        #expect(log.allSatisfy { !TemporaryFolder.bytes(of: "\(harness.folder.path)/\($0)").isEmpty })
+    }
+
+    /// A failure that quotes a prompt after our own words.
+    private static func quoting(_ index: Int) -> Failure {
+        let filler = String(repeating: "y", count: index * 37 % 250)
+        return Failure(
+            .invalidRequest, code: "bad",
+            message: "not valid (HTTP 400): you said quoted-\(index)-\(filler) (HTTP 200)",
+            statusCode: 400)
+    }
+
+    /// The messages of attempts and of jobs that failed.
+    private static func messages(_ harness: SQLiteHarness) throws -> Set<String> {
+        var found: Set<String> = []
+        try harness.sqlite.connection.query(
+            "SELECT message FROM attempt WHERE message IS NOT NULL UNION SELECT message FROM failure"
+        ) { row in found.insert(row.string(0)) }
+        return found
+    }
+
+    @Test func `What providers said of an ended job's failures gives way to our own words, and no backup has it`()
+        throws
+    {
+        let harness = try SQLiteHarness()
+        let begun = try Self.begin(300, harness)
+        // Most fail for good, others go on and are answered, fail or are cancelled once the class keeps no prompts.
+        for (index, one) in begun.enumerated() {
+            let disposition: Disposition = index < 200 ? .fail : .nextKey
+            _ = try harness.queue.settle(one, .failure(Self.quoting(index)), disposition, at: at(3))
+        }
+        try harness.sqlite.retain(["nightly": .results])
+        #expect(try Self.messages(harness).count == 101)
+        let flow = try harness.queue.onlyFlow().id
+        let again = try harness.queue.start(try harness.queue.peek(flow: flow, limit: 70), at: at(4)).begun
+        _ = try again[..<30].map { try harness.queue.settle($0, answer("a"), at: at(5)) }
+        _ = try again[30..<60].map {
+            try harness.queue.settle($0, .failure(Self.quoting(1_000 + Int($0.job % 1_000))), .fail, at: at(5))
+        }
+        _ = try again[60...].map { try harness.queue.settle($0, .failure(Self.quoting(900)), .park, at: at(5)) }
+        #expect(try Self.messages(harness).filter { $0.hasSuffix("(HTTP 200)") }.count == 41)
+        try harness.cancel(1, at: at(6))
+        #expect(try Self.messages(harness) == ["not valid (HTTP 400)"])
+        let control = try QueueControl(queue: harness.folder.queue)
+        defer { control.close() }
+        // In the queue itself SQLite leaves traces of rows that it moved to another page before they were overwritten.
+        try control.backup(to: "\(harness.folder.path)/copy.db")
+        #expect(Self.found(harness.folder, "p", in: "copy.db").count == 300)
+        #expect(Self.found(harness.folder, in: "copy.db").isEmpty)
+        #expect(Self.found(harness.folder, "quoted-", in: "copy.db").isEmpty)
+        #expect(try faults(in: harness.sqlite.connection).isEmpty)
+    }
+
+    @Test func `A reader in the way of the log delays that, and no longer than it reads`() throws {
+        let harness = try SQLiteHarness()
+        try harness.sqlite.retain(["nightly": .results])
+        let begun = try Self.begin(2, harness)
+        let reader = try QueueReader(queue: harness.folder.queue)
+        defer { reader.close() }
+        let end = settling(begun[1], answer("a"), at: at(3))
+        try reader.connection.snapshot { () throws(StoreError) in
+            _ = try reader.connection.integer("SELECT count(*) FROM job")
+            var tick = Tick()
+            tick.settlements = [end]
+            _ = try harness.queue.commit(tick, at: at(3))
+            _ = try harness.queue.commit(Tick(), at: at(10_003))
+        }
+        #expect(Self.found(harness.folder) == [0, 1])
+        _ = try harness.queue.commit(Tick(), at: at(15_002))
+        #expect(Self.found(harness.folder) == [0, 1])
+        _ = try harness.queue.commit(Tick(), at: at(15_003))
+        #expect(Self.found(harness.folder) == [0])
+    }
+
+    @Test func `A run that was killed leaves nothing for long that it had erased`() throws {
+        let harness = try SQLiteHarness()
+        try harness.sqlite.retain(["nightly": .results])
+        let begun = try Self.begin(2, harness)
+        _ = try harness.queue.settle(begun[1], answer("a"), at: at(3))
+        let left = harness.folder.copy()
+        #expect(Self.found(left) == [0, 1])
+        let next = try SQLiteQueue(path: left.queue, now: at(4))
+        defer { next.close() }
+        try next.retain(["nightly": .results])
+        _ = try next.commit(Tick(), at: at(5))
+        #expect(Self.found(left) == [0])
+    }
+
     @Test func `Nothing of an erased prompt is left in the queue's files once the log is written back`() throws {
         let harness = try SQLiteHarness()
         let words = "a-very-private-thing-" + String(repeating: "x", count: 20_000)

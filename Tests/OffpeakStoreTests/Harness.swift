@@ -8,7 +8,9 @@ struct Prompt {
     var customID: String
     var className = "nightly"
     var model = "small"
-    var body: String { "{\"id\":\"\(customID)\"}" }
+    /// What the body has instead of the id, which stays in the queue.
+    var text = ""
+    var body: String { text.isEmpty ? "{\"id\":\"\(customID)\"}" : "{\"text\":\"\(text)\"}" }
 }
 
 /// A queue under test together with what other processes do to it.

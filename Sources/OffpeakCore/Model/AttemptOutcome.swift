@@ -53,6 +53,26 @@ package struct Failure: Sendable, Equatable {
     }
 }
 
+extension Failure {
+    /// The same without the provider's own words, which may quote the prompt.
+    package var inOurWords: Failure {
+        var failure = self
+        failure.message = Self.ownWords(of: message, statusCode: statusCode)
+        return failure
+    }
+
+    /// What is ours of a failure's message: our words come first and end in the HTTP status, what the provider said follows.
+    /// Without an HTTP answer there is nothing that it could have said.
+    package static func ownWords(of message: String, statusCode: Int) -> String {
+        if let status = message.firstRange(of: "(HTTP "),
+            let end = message[status.upperBound...].firstIndex(where: { !$0.isNumber }), message[end] == ")"
+        {
+            return String(message[...end])
+        }
+        return statusCode == 0 ? message : "the provider's answer is an error (HTTP \(statusCode))"
+    }
+}
+
 /// What an answer's headers said about the room left on the key.
 package struct RateFeedback: Sendable, Equatable {
     /// One dimension's headers; each field is nil when the header was absent or unreadable.

@@ -21,6 +21,8 @@ package final class Engine {
     struct Dispatch {
         let key: Int
         let expectation: JobExpectation
+        /// The job's class keeps what a provider says of a failure.
+        let keepsWords: Bool
     }
 
     let configuration: Configuration
@@ -171,9 +173,13 @@ package final class Engine {
         let job = JobID(completion.id)
         guard let dispatch = dispatched.removeValue(forKey: job) else { return nil }
         let provider = configuration.provider(of: configuration.keys[dispatch.key])
-        let report = provider.kind.adapter.report(
+        var report = provider.kind.adapter.report(
             for: completion.exchange, job: dispatch.expectation, provider: provider,
             secret: secrets.secret(of: configuration.keys[dispatch.key].name))
+        // Here, since from the job its words would go to the key, to whatever waits for it, and to other jobs' records.
+        if !dispatch.keepsWords, case .failure(let failure) = report.outcome {
+            report.outcome = .failure(failure.inOurWords)
+        }
         return (job, report)
     }
 
@@ -341,12 +347,13 @@ package final class Engine {
             let provider = configuration.provider(of: configuration.keys[key])
             let adapter = provider.kind.adapter
             let endpoint = status.flow.endpoint
-            let timeout = configuration.policy(of: status.flow.className)?.timeout ?? .minutes(10)
+            let policy = configuration.policy(of: status.flow.className)
             dispatched[job.job] = Dispatch(
-                key: key, expectation: adapter.expectation(endpoint: endpoint, body: job.body))
+                key: key, expectation: adapter.expectation(endpoint: endpoint, body: job.body),
+                keepsWords: policy?.retain == nil)
             let request = adapter.request(
                 endpoint: endpoint, body: job.body, model: start.model, secret: secrets.secret(of: start.key),
-                provider: provider, timeout: timeout)
+                provider: provider, timeout: policy?.timeout ?? .minutes(10))
             requests.append((UInt64(job.job), request))
             if let notice = bills.begin(start, className: status.flow.className) { onNote(notice) }
         }

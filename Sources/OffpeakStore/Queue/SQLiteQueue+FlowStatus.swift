@@ -63,7 +63,7 @@ extension SQLiteQueue {
             if count < Sweep.slice { break }
         }
         if state.isFinal, let batch = try connection.first(SQL.batch, flow, row: { row in row.int64(0) }) {
-            try sweepPrompts(of: batch)
+            try sweepPrompts(of: batch, at: now)
         }
         return total
     }

@@ -15,6 +15,13 @@ package final class SQLiteQueue: JobQueue {
     private var dueBound = Timestamp.distantPast
     /// Some class keeps no prompts: what is deleted is overwritten.
     private var erases = false
+    /// When the log is to be written back, since it and the database still have what was erased; nil when they do not.
+    private var writeBackAt: Timestamp?
+
+    /// How long after an erasure that is. The log is written back anyway as it grows, so a busy queue notices nothing.
+    private static let writeBackDelay = Interval.seconds(10)
+    /// And again after an attempt that a reader was in the way of, since all writers wait for one.
+    private static let writeBackPause = Interval.seconds(5)
 
     private enum SQL {
         static let lastTick: StaticString = "SELECT number FROM tick WHERE id = 1"
@@ -48,15 +55,33 @@ package final class SQLiteQueue: JobQueue {
         guard erases else { return }
         try writer.connection.overwriteDeleted()
         try Erasure.sweep(writer)
+        // Also what a run that was killed had erased.
+        writeBackAt = .distantPast
     }
 
     /// The same for a batch of which jobs have ended without an answer.
-    func sweepPrompts(of batch: BatchID) throws(StoreError) { try Erasure.sweep(writer, batch: batch) }
+    func sweepPrompts(of batch: BatchID, at now: Timestamp) throws(StoreError) {
+        try Erasure.sweep(writer, batch: batch)
+        if erases { hasErased(at: now) }
+    }
+
+    private func hasErased(at now: Timestamp) { writeBackAt = writeBackAt ?? now + Self.writeBackDelay }
+
+    /// Erased bytes are gone only when the log that overwrites them is in the database, and the log's file is empty.
+    private func writeBackErased(at now: Timestamp) {
+        guard let due = writeBackAt, now >= due else { return }
+        // A lock that cannot be had is reported by the next transaction.
+        let isDone = (try? writer.truncateWAL()) ?? false
+        writeBackAt = isDone ? nil : now + Self.writeBackPause
+    }
 
     // MARK: Ticks
 
     package func commit(_ tick: Tick, at now: Timestamp) throws(StoreError) -> TickResult {
-        if tick.isEmpty && now < dueBound { return TickResult() }
+        if tick.isEmpty && now < dueBound {
+            writeBackErased(at: now)
+            return TickResult()
+        }
         // The tick in doubt must stay the one that `recover` is asked about.
         guard !writer.isBroken else { throw StoreError(.broken, message: "the queue has to be recovered first") }
         let number = lastTick + 1
@@ -68,6 +93,7 @@ package final class SQLiteQueue: JobQueue {
                 try writer.connection.run(SQL.setTick, number)
                 result = work.result
                 dueBound = work.dueBound
+                if work.erasure.hasErased { hasErased(at: now) }
             }
         } catch {
             dueBound = .distantPast
@@ -75,6 +101,7 @@ package final class SQLiteQueue: JobQueue {
             throw error
         }
         lastTick = number
+        writeBackErased(at: now)
         return result
     }
 

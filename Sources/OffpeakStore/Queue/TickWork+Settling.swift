@@ -170,11 +170,11 @@ extension TickWork {
         guard try job.run() == 1 else { return }
         changes.move(settlement.flow, from: .inFlight, to: target)
         if target == .ready { becameReady(settlement.flow) }
-        if target.isFinal { try erasure.ended(settlement.job, of: settlement.flow, in: connection) }
         if let due { scheduled(for: due) }
         if target == .parked || target == .failed {
             try connection.recordFailure(failure, of: settlement.job)
         }
+        if target.isFinal { try erasure.ended(settlement.job, of: settlement.flow, in: connection) }
     }
 
     /// Where the job goes, and when it is due there.
