@@ -247,6 +247,10 @@ private func withID(_ id: String) -> String { #"{"custom_id":\#(id),"prompt":"x"
         (chat(#""model":"m","messages":[1],"n":"2""#), "n: body.n is a string; it must be a whole number, 1 or more"),
         (chat(#""model":"m","messages":[1],"n":0"#), "n: body.n is 0; it must be a whole number, 1 or more"),
         (
+            chat(#""model":"m","messages":[1],"best_of":1.5"#),
+            "n: body.best_of is 1.5; it must be a whole number, 1 or more"
+        ),
+        (
             chat(#""model":"m","messages":[1],"max_tokens":-5"#),
             "max_tokens: body.max_tokens is -5; it must be a whole number, 0 or more"
         ),

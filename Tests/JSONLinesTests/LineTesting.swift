@@ -24,7 +24,8 @@ struct ParsedLine: Equatable {
     var className: String?
     var body: String
     var maxOutputTokens: Int?
-    var choices: Int
+    var answers: Int
+    var mostOutputTokens: Int?
 
     init(_ line: [UInt8], number: Int = 2, defaultModel: String? = nil) throws(LineError) {
         var parser = RequestLineParser(defaultModel: defaultModel)
@@ -43,7 +44,8 @@ struct ParsedLine: Equatable {
         className = request.className(in: bytes)
         body = String(decoding: request.body(defaultModel: defaultModel, in: bytes), as: UTF8.self)
         maxOutputTokens = request.maxOutputTokens
-        choices = request.choices
+        answers = request.answers
+        mostOutputTokens = request.mostOutputTokens
     }
 }
 

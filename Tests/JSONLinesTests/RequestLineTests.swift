@@ -18,7 +18,7 @@ import Testing
         #expect(line.className == "nightly")
         #expect(line.body == body)
         #expect(line.maxOutputTokens == nil)
-        #expect(line.choices == 3)
+        #expect(line.answers == 3)
     }
 
     @Test(arguments: [
@@ -51,16 +51,56 @@ import Testing
         #expect(line.className == "a")
     }
 
-    @Test func `the largest token maximum counts, and null is none`() throws {
+    @Test(arguments: [
+        ("/v1/chat/completions", #""messages":[1]"#, 70), ("/v1/responses", #""input":"x""#, 600),
+        ("/v1/completions", #""prompt":"x""#, 5), ("/v1/embeddings", #""input":"x""#, nil),
+    ])
+    func `the largest token maximum that the endpoint knows counts, and null is none`(
+        url: String, payload: String, largest: Int?
+    ) throws {
         func maximum(_ members: String) throws -> Int? {
             try parsed(
-                #"{"custom_id":"a","url":"/v1/responses","body":{"model":"m","input":"x",\#(members)}}"#
+                #"{"custom_id":"a","url":"\#(url)","body":{"model":"m",\#(payload),\#(members)}}"#
             ).maxOutputTokens
         }
-        #expect(try maximum(#""max_tokens":5,"max_completion_tokens":70,"max_output_tokens":6"#) == 70)
-        #expect(try maximum(#""max_tokens":0"#) == 0)
-        #expect(try maximum(#""max_tokens":null,"n":null,"stream":null"#) == nil)
+        #expect(try maximum(#""max_tokens":5,"max_completion_tokens":70,"max_output_tokens":600"#) == largest)
+        #expect(try maximum(#""max_completion_tokens":70,"max_output_tokens":600,"max_tokens":5"#) == largest)
+        #expect(try maximum(#""max_tokens":null,"n":null,"best_of":null,"stream":null"#) == nil)
         #expect(try maximum(#""stream":false"#) == nil)
+        if largest != nil { #expect(try maximum(#""max_tokens":0,"max_output_tokens":0"#) == 0) }
+    }
+
+    static let answers: [(String, String, Int)] = [
+        ("/v1/chat/completions", #""messages":["a","b"]"#, 1),
+        ("/v1/chat/completions", #""messages":[1],"n":3"#, 3),
+        ("/v1/chat/completions", #""messages":[1],"n":3,"best_of":2"#, 3),
+        ("/v1/responses", #""input":["a","b","c"]"#, 1),
+        ("/v1/embeddings", #""input":["a","b","c"],"n":7"#, 1),
+        ("/v1/completions", #""prompt":"a""#, 1),
+        ("/v1/completions", #""best_of":4,"prompt":"a""#, 4),
+        ("/v1/completions", #""prompt":"a","n":2,"best_of":4"#, 4),
+        ("/v1/completions", #""prompt":"a","n":4,"b\u0065st_of":2"#, 4),
+        ("/v1/completions", #""prompt":[1,2,3]"#, 1),
+        ("/v1/completions", #""prompt":[ -1 , 2 ],"n":2"#, 2),
+        ("/v1/completions", #""prompt":["a"]"#, 1),
+        ("/v1/completions", #""prompt":["a,b","c]","\"d"]"#, 3),
+        ("/v1/completions", #""prompt":[ "a" , "b" ,"c","d" ],"n":2,"best_of":3"#, 12),
+        ("/v1/completions", #""prompt":[[1,2,3],[4,5]]"#, 2),
+        ("/v1/completions", #""prompt":[{"a":[1,2]},null,[]]"#, 3),
+        ("/v1/completions", #""prompt":[1,"a",2,"b"]"#, 3),
+        ("/v1/completions", #""prompt":["a","b"],"n":9223372036854775807"#, .max),
+    ]
+
+    @Test(arguments: answers)
+    func `every answer that is made counts, for each prompt`(url: String, body: String, answers: Int) throws {
+        func line(_ more: String) throws -> ParsedLine {
+            try parsed(#"{"custom_id":"a","url":"\#(url)","body":{"model":"m",\#(body)\#(more)}}"#)
+        }
+        #expect(try line("").answers == answers)
+        #expect(try line("").mostOutputTokens == nil)
+        guard url != "/v1/embeddings" else { return }
+        let stated = try line(#","max_tokens":100,"max_output_tokens":100"#).mostOutputTokens
+        #expect(stated == (answers == .max ? 1 << 30 : answers * 100))
     }
 
     @Test func `a default model is put in only where the body names none`() throws {

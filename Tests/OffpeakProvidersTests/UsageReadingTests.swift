@@ -62,6 +62,24 @@ import Testing
             Usage(inputTokens: 9, cachedTokens: 9)
         ),
         (
+            "no output, and it says so", .chatCompletions,
+            #"{"prompt_tokens":9,"completion_tokens":0,"total_tokens":9}"#, Usage(inputTokens: 9)
+        ),
+        (
+            "the total tells the completion", .responses, #"{"input_tokens":9,"total_tokens":14}"#,
+            Usage(inputTokens: 9, outputTokens: 5)
+        ),
+        (
+            "the total tells the prompt", .completions, #"{"completion_tokens":5,"total_tokens":14}"#,
+            Usage(inputTokens: 9, outputTokens: 5)
+        ),
+        (
+            "null is as good as absent", .chatCompletions,
+            #"{"prompt_tokens":9,"completion_tokens":5,"total_tokens":null,"prompt_cache_hit_tokens":null}"#,
+            Usage(inputTokens: 9, outputTokens: 5)
+        ),
+        ("embeddings, prompt only", .embeddings, #"{"prompt_tokens":8}"#, Usage(inputTokens: 8)),
+        (
             "written as 5.0", .chatCompletions, #"{"prompt_tokens":5.0,"completion_tokens":1e1}"#,
             Usage(inputTokens: 5, outputTokens: 10)
         ),
@@ -89,13 +107,48 @@ import Testing
         #expect(reading.reported)
     }
 
-    @Test(arguments: [
+    static let untold = [
         "{}", "null", "[]", "3", #"{"prompt_tokens":"5"}"#, #"{"prompt_tokens":-1}"#, #"{"total_tokens":1e30}"#,
-    ])
-    func `what cannot be read counts as not reported`(_ json: String) throws {
-        let reading = UsageReading(try JSONSlice(validating: Array(json.utf8)), endpoint: .chatCompletions)
-        #expect(reading == UsageReading(nil, endpoint: .chatCompletions))
-        #expect(!reading.reported)
-        #expect(reading.usage == Usage())
+        // A part of it.
+        #"{"prompt_tokens":10}"#, #"{"completion_tokens":5}"#, #"{"total_tokens":15}"#, #"{"input_tokens":10}"#,
+        #"{"output_tokens":5}"#, #"{"prompt_tokens":10,"completion_tokens":null}"#,
+        #"{"prompt_cache_miss_tokens":20,"completion_tokens":7}"#,
+        // What contradicts itself.
+        #"{"prompt_tokens":10,"total_tokens":9}"#, #"{"completion_tokens":10,"total_tokens":9}"#,
+    ]
+
+    @Test(arguments: untold)
+    func `what is not told whole counts as not reported`(_ json: String) throws {
+        let member = try JSONSlice(validating: Array(json.utf8))
+        for endpoint in [Endpoint.chatCompletions, .completions, .responses] {
+            let reading = UsageReading(member, endpoint: endpoint)
+            #expect(reading == UsageReading(nil, endpoint: endpoint))
+            #expect(!reading.reported)
+            #expect(reading.usage == Usage())
+        }
+    }
+
+    @Test(arguments: [#""a""#, #""5""#, "-5", "1e20", "1e400", "1.5", "true", "[]", "{}"], [0, 1, 2])
+    func `a count that makes no sense spoils the others`(_ value: String, _ place: Int) throws {
+        let counts = zip(["prompt_tokens", "completion_tokens", "total_tokens"], ["10", "5", "15"]).enumerated()
+        let members = counts.map { "\"\($1.0)\":\($0 == place ? value : $1.1)" }
+        let member = try JSONSlice(validating: Array("{\(members.joined(separator: ","))}".utf8))
+        for endpoint in [Endpoint.chatCompletions, .completions, .responses, .embeddings] {
+            #expect(UsageReading(member, endpoint: endpoint) == UsageReading(nil, endpoint: endpoint))
+        }
+    }
+
+    @Test(arguments: ["{}", #"{"completion_tokens":5}"#, #"{"prompt_tokens":-5}"#, #"{"prompt_tokens":null}"#])
+    func `embeddings that do not tell their input count as not reported`(_ json: String) throws {
+        let member = try JSONSlice(validating: Array(json.utf8))
+        #expect(UsageReading(member, endpoint: .embeddings) == UsageReading(nil, endpoint: .embeddings))
+    }
+
+    @Test func `an answer whose usage is told in part is a result that does not tell its usage`() {
+        for usage in [#"{"prompt_tokens":10}"#, #"{"prompt_tokens":10,"completion_tokens":-5,"total_tokens":10}"#] {
+            let body = String(chat(#""four""#, usage: false).dropLast()) + #","usage":\#(usage)}"#
+            let report = report(response(200, body))
+            #expect(report.answer?.usage == Usage() && !report.usageReported)
+        }
     }
 }

@@ -46,17 +46,22 @@ struct Bed {
     let folder: URL
     let configuration: Configuration
 
-    init(_ text: String) throws {
+    /// `files` are put beside the configuration, by name.
+    init(_ text: String, files: [String: String] = [:]) throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "offpeak-engine-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        for (name, text) in files { try Data(text.utf8).write(to: folder.appending(path: name)) }
         configuration = try Configuration.parse(text, path: folder.appending(path: "offpeak.json5").path).get()
     }
 
     func remove() { try? FileManager.default.removeItem(at: folder) }
 
-    func submit(_ count: Int) throws {
+    func submit(
+        _ count: Int, url: String = "/v1/chat/completions",
+        body: String = #"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#
+    ) throws {
         let lines = (1...count).map {
-            #"{"custom_id":"c\#($0)","method":"POST","url":"/v1/chat/completions","body":{"model":"m","messages":[{"role":"user","content":"hi"}]}}"#
+            #"{"custom_id":"c\#($0)","method":"POST","url":"\#(url)","body":\#(body)}"#
         }
         let input = folder.appending(path: "in.jsonl")
         try Data((lines.joined(separator: "\n") + "\n").utf8).write(to: input)

@@ -42,7 +42,7 @@ enum LineName: Int, CaseIterable {
 
 /// The members of a request body that offpeak looks at; all others travel unseen.
 enum BodyName: Int, CaseIterable {
-    case model, messages, input, prompt, stream, choices, maxTokens, maxCompletionTokens, maxOutputTokens
+    case model, messages, input, prompt, stream, choices, bestOf, maxTokens, maxCompletionTokens, maxOutputTokens
 
     var text: StaticString {
         switch self {
@@ -52,6 +52,7 @@ enum BodyName: Int, CaseIterable {
         case .prompt: "prompt"
         case .stream: "stream"
         case .choices: "n"
+        case .bestOf: "best_of"
         case .maxTokens: "max_tokens"
         case .maxCompletionTokens: "max_completion_tokens"
         case .maxOutputTokens: "max_output_tokens"
@@ -66,6 +67,7 @@ enum BodyName: Int, CaseIterable {
         case 1: candidate = .choices
         case 5: candidate = bytes[range.lowerBound] == UInt8(ascii: "m") ? .model : .input
         case 6: candidate = bytes[range.lowerBound] == UInt8(ascii: "s") ? .stream : .prompt
+        case 7: candidate = .bestOf
         case 8: candidate = .messages
         case 10: candidate = .maxTokens
         case 17: candidate = .maxOutputTokens

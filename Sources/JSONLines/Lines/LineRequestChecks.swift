@@ -57,26 +57,55 @@ extension LineChecks {
         if isEmptyArray(value) { throw refuse(code, "body.\(name) is an empty array; add at least one element") }
     }
 
-    func checkedChoices() throws(LineError) -> Int {
-        let value = inBody(.choices)
+    /// How many answers the request asks for; all that are made are charged, also those that `best_of` does not send.
+    func checkedAnswers(_ endpoint: LineEndpoint) throws(LineError) -> Int {
+        let each = max(try answers(inBody(.choices), "body.n"), try answers(inBody(.bestOf), "body.best_of"))
+        switch endpoint {
+        case .embeddings: return 1
+        case .chatCompletions, .responses: return each
+        case .completions: return product(each, prompts)
+        }
+    }
+
+    private func answers(_ value: LineScan.Value, _ name: StaticString) throws(LineError) -> Int {
         guard value.isPresent, value.kind != .null else { return 1 }
         guard let count = wholeNumber(value), count >= 1 else {
             let found = value.kind == .number ? excerpt(value.range) : value.kind.article
-            throw refuse(.choices, "body.n is \(found); it must be a whole number, 1 or more")
+            throw refuse(.choices, "\(name) is \(found); it must be a whole number, 1 or more")
         }
         return count
     }
 
-    func checkedMaxTokens() throws(LineError) -> Int? {
-        var largest: Int?
-        if let count = try tokens(inBody(.maxTokens), "body.max_tokens") { largest = count }
-        if let count = try tokens(inBody(.maxCompletionTokens), "body.max_completion_tokens") {
-            largest = max(largest ?? 0, count)
+    /// How many prompts a completion has: an array of numbers is one, in tokens; of anything else each element is one.
+    private var prompts: Int {
+        guard inBody(.prompt).kind == .array else { return 1 }
+        var others = 0
+        var hasNumbers = false
+        var cursor = JSONCursor(scan.cursor.bytes, at: inBody(.prompt).range.lowerBound + 1)
+        // The scan has passed the array before, and it is not empty.
+        repeat {
+            cursor.skipSpace()
+            if JSONSlice.Kind(cursor.byte) == .number { hasNumbers = true } else { others += 1 }
+            guard cursor.skipValue(depth: 0) else { break }
+            cursor.skipSpace()
+            cursor.at += 1
+        } while cursor.bytes[cursor.at - 1] == .comma
+        return others + (hasNumbers ? 1 : 0)
+    }
+
+    /// A name that the endpoint does not know bounds nothing, but must be a number all the same.
+    func checkedMaxTokens(_ endpoint: LineEndpoint) throws(LineError) -> Int? {
+        let plain = try tokens(inBody(.maxTokens), "body.max_tokens")
+        let completion = try tokens(inBody(.maxCompletionTokens), "body.max_completion_tokens")
+        let output = try tokens(inBody(.maxOutputTokens), "body.max_output_tokens")
+        switch endpoint {
+        case .chatCompletions:
+            guard let plain, let completion else { return plain ?? completion }
+            return max(plain, completion)
+        case .completions: return plain
+        case .responses: return output
+        case .embeddings: return nil
         }
-        if let count = try tokens(inBody(.maxOutputTokens), "body.max_output_tokens") {
-            largest = max(largest ?? 0, count)
-        }
-        return largest
     }
 
     @inline(__always)

@@ -24,10 +24,10 @@ package struct RequestLine: Sendable {
     package let model: Range<Int>?
     /// Whether its raw text has escapes.
     package let modelNeedsUnescaping: Bool
-    /// The largest of `max_tokens`, `max_completion_tokens` and `max_output_tokens`, for the estimate before sending.
+    /// The most tokens that one answer may have, as the endpoint's own names for it say; nil if none of them is there.
     package let maxOutputTokens: Int?
-    /// How many answers the request asks for (`n`), 1 if it does not say.
-    package let choices: Int
+    /// How many answers are made and charged: the larger of `n` and `best_of`, for each prompt of a completion.
+    package let answers: Int
     /// The workload class that the line names, if any.
     package let className: Range<Int>?
     /// Whether its raw text has escapes.
@@ -36,6 +36,12 @@ package struct RequestLine: Sendable {
     /// The raw strings of a plain line, with their quotes.
     let prompt: Range<Int>?
     let system: Range<Int>?
+
+    /// More tokens than any request brings. Any whole number may stand in a line; beyond this it only needs to stay one.
+    package static let mostTokens = 1 << 30
+
+    /// The most output that the whole request can bring; nil if nothing is said of how long an answer may be.
+    package var mostOutputTokens: Int? { maxOutputTokens.map { min(product($0, answers), Self.mostTokens) } }
 
     /// The decoded `custom_id`; `line` is the buffer that was parsed.
     package func customID(in line: UnsafeRawBufferPointer) -> String {
@@ -101,4 +107,10 @@ package struct RequestLine: Sendable {
         // SAFETY: within the buffer, as just checked; all callers copy the bytes before they return.
         return UnsafeRawBufferPointer(rebasing: line[range])
     }
+}
+
+/// The product of two numbers that are not negative; the largest number if it does not fit.
+func product(_ a: Int, _ b: Int) -> Int {
+    let (product, overflows) = a.multipliedReportingOverflow(by: b)
+    return overflows ? .max : product
 }

@@ -155,12 +155,10 @@ struct ChunkBuilder {
         } else {
             chunk.buffer.append(contentsOf: request.body(defaultModel: defaults.model, in: line.bytes))
         }
-        // Any whole number may stand in a line; what is beyond all models only needs to stay a number.
-        let maxOutput = request.maxOutputTokens.map { min($0, 1 << 30) * min(max(1, request.choices), 1 << 10) }
         chunk.lines.append(
             IntakeLine(
                 customID: idStart..<bodyStart, body: bodyStart..<chunk.buffer.count, flow: flow, line: line.number,
-                maxOutputTokens: maxOutput))
+                maxOutputTokens: request.mostOutputTokens))
     }
 
     /// The index of the line's flow; nil when its class is not known.
