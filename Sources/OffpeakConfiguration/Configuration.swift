@@ -32,6 +32,9 @@ package struct Configuration: Sendable {
 
     /// Reads a file. Fails with all of its problems at once.
     package static func load(
+    /// How long after its submit a batch may be due.
+    package static let deadlines: ClosedRange<Interval> = .seconds(1)...(.days(3_650))
+
         _ location: ConfigurationLocation, builtIn: [ProviderDescriptor] = BuiltInProviders.all.map(\.descriptor)
     ) -> Result<Configuration, ConfigurationProblems> {
         let path = location.path
