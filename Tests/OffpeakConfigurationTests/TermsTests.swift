@@ -427,7 +427,7 @@ import Testing
                           models: ["openai/gpt-5-mini"] },
             """
         let configuration = try good(read(keys: keys, classes: #""c": { \#(fields) }"#))
-        let sentence = try #require(configuration.policy(of: "c")).sentence(in: configuration)
+        let sentence = try #require(configuration.policy(of: "c")).sentence(in: configuration, at: today)
         for part in parts { #expect(sentence.contains(part), "\(sentence)") }
         #expect(!sentence.contains("in this version"))
     }
