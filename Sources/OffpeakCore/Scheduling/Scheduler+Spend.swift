@@ -107,7 +107,9 @@ extension Scheduler {
             let fit = poolQuota.use.fit(amount, money: quota.money, requests: quota.requests, tokens: quota.tokens)
             if let obstacle = full(fit, quota, poolQuota.use, "pool \(poolNames[pool]):") { return obstacle }
         }
-        return budgetObstacle(worst.charge.billed, of: state)
+        var obstacle = budgetObstacle(worst.charge.billed, of: state)
+        obstacle?.isOfClass = true
+        return obstacle
     }
 
     /// Whether a job that money has stopped could go by it now, or wait for a period in which it can. Call after `recall`.
