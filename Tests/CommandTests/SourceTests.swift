@@ -199,6 +199,11 @@ struct Unusual: Sendable, CustomTestStringConvertible {
             #expect(outcome.status == 1)
         }
         #expect(try await place.run("status", "--json").document()["batches"].list.count == 1)
+        // What it says to write can be written.
+        let late = try await place.run("submit", "in.jsonl", "--model", "m", "--deadline", "0s")
+        let moment = try #require(late.err.split(separator: "\n")[0].split(separator: " ").last)
+        try await place.ok("submit", "in.jsonl", "--model", "m", "--name", "second", "--deadline", String(moment))
+        #expect(try await place.status(of: "second")["deadline"].text == moment)
         let unknown = try await place.run("submit", "in.jsonl", "--class", "nigtly")
         #expect(
             unknown.err == "error: the configuration has no class \"nigtly\"\nhint: did you mean \"nightly\"?\n")

@@ -92,10 +92,11 @@ extension CommandContext {
         let now = RunnerClock().now
         guard let text = arguments["--deadline"] else { return policy?.deadline.map { now + $0 } }
         let (least, most) = (Configuration.deadlines.lowerBound, Configuration.deadlines.upperBound)
+        let tomorrow = Timestamp(milliseconds: (now + .days(1)).milliseconds / 1_000 * 1_000)
         func wrong(_ what: String) -> CommandFailure {
             .usage(
                 "--deadline \(text) \(what): write how long from now, from \(least.durationText) to "
-                    + "\(most.durationText), such as 12h, or a moment to come, such as \(TimeText.rfc3339(now + .days(1)))"
+                    + "\(most.durationText), such as 12h, or a moment to come, such as \(TimeText.rfc3339(tomorrow))"
             )
         }
         let due: Timestamp
