@@ -63,7 +63,9 @@ private struct ClassSentence {
         var without: [String] = []
         if !disabled.isEmpty { without.append("\(list(disabled)) \(disabled.count == 1 ? "is" : "are") disabled") }
         if !expired.isEmpty {
-            without.append("the \(expired.count == 1 ? "secret" : "secrets") of \(list(expired)) expired")
+            without.append(
+                "the \(expired.count == 1 ? "secret of \(expired[0]) has" : "secrets of \(list(expired)) have") expired"
+            )
         }
         let left = without.isEmpty ? "" : " (\(list(without)))"
         switch keys.count {
@@ -74,7 +76,7 @@ private struct ClassSentence {
             let why =
                 expired.isEmpty
                 ? disabled.isEmpty ? "no key may serve it" : "all its keys are disabled: \(list(disabled))"
-                : "of its keys \(list(without))"
+                : list(without)
             return "Can send nothing now, since \(why)\(closed)"
         case 1: return "Sends through \(keys[0])\(left)\(closed)"
         default: break
