@@ -26,9 +26,14 @@ package struct Configuration: Sendable {
     package var notices: [Problem]
     /// The line of each key's secret, for findings about it.
     var secretLines: [String: Int]
+    /// The line of each key.
+    var keyLines: [String: Int]
 
     /// The name of the class that exists without being configured.
     package static let defaultClass = "default"
+
+    /// How long after its submit a batch may be due.
+    package static let deadlines: ClosedRange<Interval> = .seconds(1)...(.days(3_650))
 
     /// Reads a file. Fails with all of its problems at once.
     package static func load(

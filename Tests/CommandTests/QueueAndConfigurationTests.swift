@@ -141,6 +141,30 @@ import Testing
         #expect(outcome.status == 1)
     }
 
+    @Test func `work of a class that is not configured any more says so, and goes on when the class is back`()
+        async throws
+    {
+        let (place, provider) = try await Workplace.rehearsed()
+        try await place.submit(5)
+        try place.configure(provider, classes: #""weekly": { posture: "cost" }"#)
+        let told = try await place.run("run", "--no-wait")
+        #expect(
+            told.status == 4 && told.err.contains("class nightly, which the configuration does not have"), "\(told)")
+        let wait = try await place.status()["waiting_for"].list
+        #expect(wait.map { $0["jobs"].int } == [5])
+        #expect(
+            wait[0]["reason"].text == "class nightly is not in the configuration: put it there, or cancel the batch")
+        #expect(
+            try await place.ok("status").contains(
+                "    5 jobs waiting: class nightly is not in the configuration: put it there, or cancel the batch\n"))
+        // Without a configuration nobody can say so.
+        try FileManager.default.removeItem(atPath: place.file("offpeak.json5"))
+        #expect(try await place.ok("status").contains("5 jobs: 5 waiting\n"))
+        try place.configure(provider)
+        #expect(try await place.status()["waiting_for"].list.isEmpty)
+        #expect(try await place.run("run").status == 0)
+    }
+
     @Test func `check says ok, problems and each class's sentence, in words and as a document`() async throws {
         let place = try place()
         let shape = Shape.object([

@@ -174,19 +174,36 @@ struct Unusual: Sendable, CustomTestStringConvertible {
         let document = try await place.status(of: "first")
         #expect(document["name"].text == "first" && document["class"].text == "default")
         #expect(document["deadline"].text == "2030-01-02T03:04:05Z")
+        func wrong(_ what: String) -> String {
+            "--deadline \(what): write how long from now, from 1s to 3650d, such as 12h, or a moment to come, such as "
+        }
         for (option, value, message) in [
             (
                 "--deadline", "soon",
                 "--deadline takes a duration such as 12h, or a moment such as 2026-11-25T06:00:00Z, not \"soon\""
             ),
+            ("--deadline", "100000d", wrong("100000d is too long")),
+            ("--deadline", "4000d", wrong("4000d is too long")),
+            ("--deadline", "2126-01-02T03:04:05Z", wrong("2126-01-02T03:04:05Z is too long")),
+            ("--deadline", "0s", wrong("0s is too short")), ("--deadline", "999ms", wrong("999ms is too short")),
+            ("--deadline", "2020-01-02T03:04:05Z", wrong("2020-01-02T03:04:05Z is in the past")),
+            (
+                "--deadline", "-1h",
+                "--deadline takes a duration such as 12h, or a moment such as 2026-11-25T06:00:00Z, not \"-1h\""
+            ),
             ("--priority", "high", "--priority takes a whole number from -1000000 to 1000000, not \"high\""),
         ] {
             let outcome = try await place.run("submit", "in.jsonl", "--model", "m", option, value)
-            #expect(
-                outcome.err == "error: \(message)\nhint: run `offpeak help submit` for how to call it\n",
-                "\(outcome)")
+            #expect(outcome.err.hasPrefix("error: \(message)"), "\(outcome)")
+            #expect(outcome.err.hasSuffix("\nhint: run `offpeak help submit` for how to call it\n"), "\(outcome)")
             #expect(outcome.status == 1)
         }
+        #expect(try await place.run("status", "--json").document()["batches"].list.count == 1)
+        // What it says to write can be written.
+        let late = try await place.run("submit", "in.jsonl", "--model", "m", "--deadline", "0s")
+        let moment = try #require(late.err.split(separator: "\n")[0].split(separator: " ").last)
+        try await place.ok("submit", "in.jsonl", "--model", "m", "--name", "second", "--deadline", String(moment))
+        #expect(try await place.status(of: "second")["deadline"].text == moment)
         let unknown = try await place.run("submit", "in.jsonl", "--class", "nigtly")
         #expect(
             unknown.err == "error: the configuration has no class \"nigtly\"\nhint: did you mean \"nightly\"?\n")

@@ -71,10 +71,15 @@ import Testing
         #expect(try await place.answered() == (1...10).filter { !large.contains($0) }.map { "p-\($0)" })
         let lost = try Document.lines(try await place.ok("results", "b1")).filter { !$0["error"].isNull }
         let reasons = lost.map { $0["error"]["message"].text.split(separator: ": ").dropFirst().first }
-        #expect(reasons == ["exceeds_budget", "exceeds_budget", "unknown_cost"])
+        #expect(reasons == ["exceeds_budget", "exceeds_budget", "unknown_length"])
         let stopped = try await place.status()["stopped"].list
-        #expect(stopped.map { $0["code"].text } == ["exceeds_budget", "unknown_cost"])
+        #expect(stopped.map { $0["code"].text } == ["exceeds_budget", "unknown_length"])
         #expect(stopped.map { $0["jobs"].int } == [2, 1] && stopped.allSatisfy { !$0["at_least"].bool })
+        #expect(
+            stopped.map { $0["hint"].text } == [
+                "raise the class's budget: the next `offpeak run` takes them up by itself; or submit them again, shorter or with a lower max_tokens",
+                "submit them again with max_tokens",
+            ])
 
         try place.configure(provider, classes: Self.nightly(#"usd: 1, per: "batch""#), more: Self.key())
         #expect(try await place.run("run").status == 3)
@@ -84,6 +89,28 @@ import Testing
             provider, classes: #""nightly": { posture: "strict", keys: { only: ["own"] } }"#, more: Self.key())
         #expect(try await place.run("run").status == 0)
         #expect(try await place.answered().count == 11)
+    }
+
+    @Test func `work that is parked for want of a price names the key, and goes on once that is stated`() async throws {
+        let (place, provider) = try await Self.place(classes: Self.nightly(#"usd: 1, per: "day""#))
+        try place.write(Self.request("known", maxTokens: 20), to: "in.jsonl")
+        let other = Self.request("other", maxTokens: 20).replacing(#""model":"m""#, with: #""model":"zz""#)
+        try place.write(other, to: "other.jsonl")
+        try await place.ok("submit", "other.jsonl", "--class", "nightly")
+        #expect(try await place.run("run").status == 3)
+        let stopped = try await place.status()["stopped"][0]
+        #expect(stopped["code"].text == "unknown_cost" && stopped["jobs"].int == 1)
+        #expect(
+            stopped["reason"].text
+                == "the price of zz on key own is unknown, and without it no budget or quota can be kept")
+        #expect(
+            stopped["hint"].text
+                == "state the price in that key's `prices`, or in the price list: the next `offpeak run` takes them up by itself"
+        )
+        let key = Self.key().replacing(#""m": {"#, with: #""zz": { input: 1, output: 1 }, "m": {"#)
+        try place.configure(provider, classes: Self.nightly(#"usd: 1, per: "day""#), more: key)
+        #expect(try await place.run("run").status == 0)
+        #expect(try await place.answered() == ["other"])
     }
 
     private func contents(_ place: Workplace) throws -> String {

@@ -69,6 +69,22 @@ private enum Colour: String, CaseIterable { case red, green }
     ])
     func `refuses what is no duration`(_ text: String) { #expect(Interval(duration: text) == nil) }
 
+    @Test func `tells what is too long from what is no duration`() {
+        let longest = Interval.longestDuration.durationText
+        for (text, isTooLong) in [
+            ("99999999999h", true), ("99999999999999999999s", true), ("9223372036854775807d", true), ("36526d", true),
+            ("36525d1ms", true), ("99999999999", false), ("99999999999w", false), ("99999999999h1d", false),
+            ("", false),
+        ] {
+            switch Interval.reading(duration: text) {
+            case .interval: Issue.record("\(text) is read")
+            case .tooLong: #expect(isTooLong, "\(text)")
+            case .noDuration: #expect(!isTooLong, "\(text)")
+            }
+        }
+        #expect(longest == "36525d" && Interval(duration: longest) == Interval.longestDuration)
+    }
+
     @Test(arguments: [
         ("baseUrl", "base_url"), ("secrets", "secret"), ("biling", "billing"), ("tgas", "tags"), ("xyz", nil),
         ("a", nil), ("limit", "limits"), ("", nil),

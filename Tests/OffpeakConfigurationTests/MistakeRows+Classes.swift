@@ -53,6 +53,11 @@ let classMistakes: [MistakeRow] = [
     (.aClass, #"timeout: "2d","#, [#"line 3: classes.x.timeout: 2d is too large (at most 1d)"#]),
     (.aClass, #"deadline: "0s","#, [#"line 3: classes.x.deadline: 0s is too small (at least 1s)"#]),
     (
+        .aClass, #"deadline: "99999999999h","#,
+        [#"line 3: classes.x.deadline: "99999999999h" is too long (at most 3650d)"#]
+    ),
+    (.aClass, #"deadline: "4000d","#, [#"line 3: classes.x.deadline: 4000d is too large (at most 3650d)"#]),
+    (
         .aClass, #"deadline: "tomorrow","#,
         [
             #"line 3: classes.x.deadline: expected a duration such as "30s", "2m" or "1h30m", found another string (units: ms, s, m, h, d)"#

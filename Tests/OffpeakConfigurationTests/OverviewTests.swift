@@ -7,7 +7,7 @@ import Testing
 @Suite struct `Overview` {
     private static func overview(_ text: String) throws -> [String: String] {
         let read = try Configuration.parse(text, path: "c.json5").get()
-        return Dictionary(uniqueKeysWithValues: read.overview.map { ($0.topic, $0.words) })
+        return Dictionary(uniqueKeysWithValues: read.overview(at: today).map { ($0.topic, $0.words) })
     }
 
     private static let whole = """
@@ -86,7 +86,7 @@ import Testing
               classes: { "x": { posture: "fallback" } } }
             """
         let read = try Configuration.parse(text, path: "c").get()
-        let sentence = try #require(read.policy(of: "x")).sentence(in: read)
+        let sentence = try #require(read.policy(of: "x")).sentence(in: read, at: today)
         #expect(
             sentence.hasPrefix(
                 "Sends through shared, billed by a platform, since no key of your own may serve it; "), "\(sentence)")

@@ -15,7 +15,7 @@ import Testing
               classes: { "x": { posture: "\(posture)", \(text) } } }
             """
         let read = try Configuration.parse(configuration, path: "offpeak.json5").get()
-        return try #require(read.policy(of: "x")).sentence(in: read)
+        return try #require(read.policy(of: "x")).sentence(in: read, at: today)
     }
 
     @Test func `strict`() throws {

@@ -9,6 +9,9 @@ func utc(_ text: String) -> Timestamp {
     return Timestamp(milliseconds: Int64(date.timeIntervalSince1970) * 1_000)
 }
 
+/// The day on which the configurations of these tests are read.
+let today = utc("2026-11-25T12:00:00Z")
+
 func zone(_ name: String) -> TimeZone {
     guard let zone = TimeZone(identifier: name) else { preconditionFailure("\(name) is not in the zone database") }
     return zone

@@ -287,6 +287,46 @@ import Testing
         #expect(known.notices.isEmpty)
     }
 
+    @Test(arguments: [
+        (
+            "prices: { \"new-model\": { input: 1 } }",
+            "keys.k.prices.new-model.output: is missing (US dollars per million tokens; 0 for embeddings)"
+        ),
+        (
+            "prices: \"cheap\"",
+            "keys.k.prices: expected terms by model, or \"free\", found a string (such as { \"*\": { discount: 0.2 } }; \"free\" for your own server)"
+        ),
+    ])
+    func `a wrong price is told by itself, and not what it leaves unknown`(_ prices: String, _ problem: String) {
+        let key = #""k": { provider: "groq", secret: { env: "B" }, models: ["new-model"], \#(prices) }"#
+        let classes = #""c": { posture: "cost", budget: { usd: 1, per: "day" } }"#
+        let result = read(keys: key, classes: classes)
+        #expect(problems(result) == [problem])
+        if case .failure(let failure) = result { #expect(failure.notices.isEmpty) }
+        // What another key lacks is told all the same.
+        let other = #", "l": { provider: "groq", secret: { env: "C" }, models: ["other-model"] }"#
+        #expect(
+            problems(read(keys: key + other, classes: classes)).sorted() == [
+                "classes.c.budget: cannot be kept: the price of \"other-model\" on key \"l\" is unknown (state it in keys.l.prices, or exclude the key)",
+                problem,
+            ])
+    }
+
+    @Test func `no money at all is told, wherever it is the most that may be spent`() throws {
+        let configuration = try good(
+            read(
+                keys: #""k": { provider: "openai", secret: { env: "B" }, quota: { usd: 0, per: "day" } }"#,
+                classes: #""c": { posture: "cost", budget: { usd: 0, per: "batch" } }"#,
+                top:
+                    #"pools: { "p": { quota: { usd: 0.0, per: "week" } }, "q": { quota: { requests: 1, per: "week" } } },"#
+            ))
+        let words = "is 0: nothing that has a price can run"
+        #expect(
+            configuration.notices.filter { $0.path.hasSuffix("usd") }.map { "\($0.path): \($0.message)" } == [
+                "pools.p.quota.usd: \(words)", "keys.k.quota.usd: \(words)", "classes.c.budget.usd: \(words)",
+            ])
+    }
+
     @Test func `keys with one secret are told to share a pool`() throws {
         let twin = #""k": { provider: "openai", secret: { env: "A" }"#
         let apart = try good(read(keys: twin + " }"))
@@ -427,7 +467,7 @@ import Testing
                           models: ["openai/gpt-5-mini"] },
             """
         let configuration = try good(read(keys: keys, classes: #""c": { \#(fields) }"#))
-        let sentence = try #require(configuration.policy(of: "c")).sentence(in: configuration)
+        let sentence = try #require(configuration.policy(of: "c")).sentence(in: configuration, at: today)
         for part in parts { #expect(sentence.contains(part), "\(sentence)") }
         #expect(!sentence.contains("in this version"))
     }

@@ -158,7 +158,7 @@ import Testing
 
 @Suite struct `The report of check` {
     private static func report(_ text: String, environment: [String: String] = [:]) -> CheckReport {
-        CheckReport(Configuration.parse(text, path: "c.json5"), environment: environment)
+        CheckReport(Configuration.parse(text, path: "c.json5"), environment: environment, at: today)
     }
 
     @Test func `finds secrets that are not there, with the lines of their keys`() {
@@ -188,6 +188,38 @@ import Testing
         #expect(!"\(report)".contains("test-secret-1"))
         let bad = Self.report(configuration(), environment: ["A": "test secret 1"])
         #expect(bad.problems.count == 1 && !"\(bad)".contains("test secret 1"))
+    }
+
+    @Test func `tells what has expired, and counts on none of it`() throws {
+        let text = """
+            { timezone: "Europe/Berlin", keys: {
+              a: { provider: "openai", secret: "none",
+                   credit: { usd: 4, expires: "2020-01-01" } },
+              b: { provider: "openai", secret: "none", valid_until: "2026-11-24" },
+              c: { provider: "openai", secret: "none", valid_until: "2026-11-25", credit: { usd: 4, expires: "2026-11-25" } },
+              },
+              classes: { x: { posture: "cost" }, y: { posture: "strict", keys: { only: ["b"] } } } }
+            """
+        let report = Self.report(text)
+        #expect(report.isOK)
+        #expect(
+            report.notices.filter { !$0.path.hasSuffix(".secret") && !$0.message.contains("different providers") }
+                .map(\.description) == [
+                    "line 2: keys.a.credit: expired after 2020-01-01: nothing is prepaid any more, and all costs its price (take it out, or state the new credit)",
+                    "line 4: keys.b.valid_until: 2026-11-24 is past: nothing is sent through this key (give it a new secret and its last day)",
+                ])
+        let overview = Dictionary(uniqueKeysWithValues: report.overview.map { ($0.name, $0.sentence) })
+        for part in [
+            "(4.00 US dollars prepaid expired after 2020-01-01)", "(its secret expired after 2026-11-24)",
+            "(4.00 US dollars prepaid until 2026-11-25, its secret valid until 2026-11-25)",
+        ] { #expect(try #require(overview["keys"]).contains(part), "\(report.overview)") }
+        #expect(overview["objective"]?.contains("the lowest cost, the prepaid credit of c first") == true)
+        #expect(
+            overview["fallback"]?.contains("x may fall back from one of a and c to another; y has no key now") == true)
+        let classes = Dictionary(uniqueKeysWithValues: report.classes.map { ($0.name, $0.sentence) })
+        let start = "Sends through whichever of a and c has room and is cheapest (the secret of b has expired);"
+        #expect(classes["x"]?.hasPrefix(start) == true, "\(report.classes)")
+        #expect(classes["y"]?.hasPrefix("Can send nothing now, since the secret of b has expired") == true)
     }
 
     @Test func `of a file that cannot be read has its problems and no classes`() {

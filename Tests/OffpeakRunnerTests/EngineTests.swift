@@ -80,6 +80,7 @@ struct Bed {
     /// Runs until the queue is worked off; the whole of it may take so long, or the run is stopped and says so.
     func run(
         environment: [String: String], limit: Interval = .seconds(60),
+        onProgress: @escaping (RunSnapshot) -> Void = { _ in },
         answer: @escaping @Sendable (String) -> HTTPExchange
     ) throws -> RunEnd {
         let clock = RunnerClock()
@@ -90,7 +91,7 @@ struct Bed {
         #expect(secrets.load(configuration.keys.map(\.name), at: clock.now).isEmpty)
         let engine = try Engine(
             configuration: configuration, secrets: secrets, queue: queue, options: options, clock: clock,
-            makeTransport: { InstantTransport(answer: answer, deliver: $0) }, onProgress: { _ in }, onNote: { _ in })
+            makeTransport: { InstantTransport(answer: answer, deliver: $0) }, onProgress: onProgress, onNote: { _ in })
         return try engine.run()
     }
 }
@@ -121,6 +122,28 @@ struct Bed {
         try bed.submit(3)
         let end = try bed.run(environment: ["A": "test-secret-1", "B": "test-secret-2"]) { _ in revoked }
         #expect(end.cause == .finished && end.succeeded == 0 && end.unfinished == 3)
+    }
+
+    @Test func `counts every job once at every moment of a run, whatever is under way`() throws {
+        let bed = try Bed(
+            """
+            { keys: { a: { provider: "openai", secret: { env: "A" }, limits: { concurrent: 7 } },
+                      b: { provider: "openai", secret: { env: "B" }, limits: { concurrent: 5 } } },
+              classes: { x: { posture: "fallback" } } }
+            """)
+        defer { bed.remove() }
+        try bed.submit(200)
+        var totals: [Int: Int] = [:]
+        let end = try bed.run(
+            environment: ["A": "test-secret-1", "B": "test-secret-2"],
+            onProgress: { run in
+                let total = run.succeeded + run.failed + run.parked + run.waiting + run.inFlight
+                // Before the first look at the queue nothing is known.
+                if total > 0 { totals[total, default: 0] += 1 }
+            },
+            answer: { $0 == "test-secret-2" ? good : revoked })
+        #expect(end.succeeded == 200)
+        #expect(totals.count == 1 && totals[200, default: 0] > 20, "\(totals)")
     }
 
     @Test func `loads a revoked key's secret again and goes on with the new one`() throws {

@@ -3,6 +3,7 @@ import JSONLines
 import OffpeakConfiguration
 import OffpeakCore
 import OffpeakProviders
+import OffpeakRunner
 import OffpeakTransport
 
 extension CommandContext {
@@ -66,7 +67,7 @@ extension Command {
     ) { context in
         let location = ConfigurationLocation(option: context.arguments["--config"], environment: context.environment)
         let reading = Configuration.load(location)
-        var report = CheckReport(reading, environment: context.environment)
+        var report = CheckReport(reading, environment: context.environment, at: RunnerClock().wall)
         if context.arguments.has("--live"), report.isOK, case .success(let configuration) = reading {
             report.problems += try LiveCheck.run(
                 configuration, environment: context.environment, printer: context.printer)

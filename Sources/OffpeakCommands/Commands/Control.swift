@@ -140,7 +140,11 @@ extension CommandContext {
     /// An option's value as a length of time.
     func duration(_ option: String, allowsZero: Bool = false) throws(CommandFailure) -> Interval? {
         guard let text = arguments[option] else { return nil }
-        guard let interval = Interval(duration: text), interval > .zero || allowsZero else {
+        let reading = Interval.reading(duration: text)
+        if case .tooLong = reading {
+            throw .usage("\(option) \(text) is too long: at most \(Interval.longestDuration.durationText)")
+        }
+        guard case .interval(let interval) = reading, interval > .zero || allowsZero else {
             throw .usage("\(option) takes a duration such as 90s, 30m, 12h or 1h30m, not \"\(text)\"")
         }
         return interval

@@ -52,6 +52,9 @@ struct StatusMoney {
     let configuration: Configuration?
     let wall: Timestamp
 
+    /// Whether there is a configuration, and it does not have the class.
+    func lacks(_ className: String) -> Bool { configuration.map { $0.policy(of: className) == nil } ?? false }
+
     func of(_ batch: BatchStatus) -> (SpendTotal, [BudgetView], unpricedTokens: Int) {
         let own = lines.filter { $0.row.batch == batch.id }
         guard let configuration else { return (SpendTotal(own), [], 0) }
@@ -88,6 +91,12 @@ struct BatchView {
         var deferred = 0
         for flow in batch.flows {
             let counts = flow.counts
+            if batch.state == .open, money.lacks(flow.flow.className), counts.waiting > 0 {
+                let reason =
+                    "class \(flow.flow.className) is not in the configuration: put it there, or cancel the batch"
+                waits.append(Wait(reason: reason, jobs: counts.waiting, until: nil))
+                continue
+            }
             if counts.scheduled > 0 {
                 deferred += counts.scheduled
                 waits.append(Wait(reason: "a retry or the key's reset", jobs: counts.scheduled, until: flow.nextDue))

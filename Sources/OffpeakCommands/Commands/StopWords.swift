@@ -29,14 +29,15 @@ extension StopReason {
         guard batch.state == .open else { return nil }
         let retry = "`offpeak retry b\(batch.id) --\(state == .parked ? "parked" : "failed")`"
         if let stop = MoneyStop(rawValue: code), failureClass == FailureClass.quotaExhausted.rawValue {
-            let mend =
-                switch stop {
-                case .budgetExhausted: "raise the class's budget, or wait for its next period"
-                case .exceedsBudget: "raise the class's budget, or submit less at once"
-                case .exceedsQuota: "raise the quota, or submit less at once"
-                case .unknownCost: "state the price in the key's `prices`, or submit them again with max_tokens"
-                }
-            return mend + (state == .parked ? ": the next `offpeak run` takes them up by itself" : ", then \(retry)")
+            let goesOn = state == .parked ? ": the next `offpeak run` takes them up by itself" : ", then \(retry)"
+            let smaller = "; or submit them again, shorter or with a lower max_tokens"
+            return switch stop {
+            case .budgetExhausted: "raise the class's budget, or wait for its next period\(goesOn)"
+            case .exceedsBudget: "raise the class's budget\(goesOn)\(smaller)"
+            case .exceedsQuota: "raise the quota\(goesOn)\(smaller)"
+            case .unknownCost: "state the price in that key's `prices`, or in the price list\(goesOn)"
+            case .unknownLength: "submit them again with max_tokens"
+            }
         }
         switch FailureClass(rawValue: failureClass) {
         case .keyRejected: return "mend the key's secret, or let another key serve the class, then \(retry)"

@@ -91,13 +91,31 @@ extension CommandContext {
     private func deadline(_ policy: ClassPolicy?) throws -> Timestamp? {
         let now = RunnerClock().now
         guard let text = arguments["--deadline"] else { return policy?.deadline.map { now + $0 } }
-        if let interval = Interval(duration: text) { return now + interval }
-        let formatter = ISO8601DateFormatter()
-        guard let date = formatter.date(from: text) else {
-            throw CommandFailure.usage(
-                "--deadline takes a duration such as 12h, or a moment such as 2026-11-25T06:00:00Z, not \"\(text)\"")
+        let (least, most) = (Configuration.deadlines.lowerBound, Configuration.deadlines.upperBound)
+        let tomorrow = Timestamp(milliseconds: (now + .days(1)).milliseconds / 1_000 * 1_000)
+        func wrong(_ what: String) -> CommandFailure {
+            .usage(
+                "--deadline \(text) \(what): write how long from now, from \(least.durationText) to "
+                    + "\(most.durationText), such as 12h, or a moment to come, such as \(TimeText.rfc3339(tomorrow))"
+            )
         }
-        return Timestamp(milliseconds: Int64(date.timeIntervalSince1970 * 1_000))
+        let due: Timestamp
+        switch Interval.reading(duration: text) {
+        case .tooLong: throw wrong("is too long")
+        case .interval(let interval):
+            guard interval >= least else { throw wrong("is too short") }
+            due = now + interval
+        case .noDuration:
+            guard let date = ISO8601DateFormatter().date(from: text) else {
+                throw CommandFailure.usage(
+                    "--deadline takes a duration such as 12h, or a moment such as 2026-11-25T06:00:00Z, not \"\(text)\""
+                )
+            }
+            due = Timestamp(milliseconds: Int64(date.timeIntervalSince1970 * 1_000))
+            guard due > now else { throw wrong("is in the past") }
+        }
+        guard due - now <= most else { throw wrong("is too long") }
+        return due
     }
 
     /// The id on stdout, everything else on stderr.

@@ -149,11 +149,14 @@ package struct FieldReader {
             mismatch(name, value, expected: expected, hint: value.isNumber ? "add a unit and quotes" : nil)
             return nil
         }
-        guard let interval = Interval(duration: text) else {
+        switch Interval.reading(duration: text) {
+        case .interval(let interval): return checked(interval, in: range, name, \.durationText)
+        case .tooLong:
+            problem(name, "\(Spelling.shown(text)) is too long", hint: "at most \(range.upperBound.durationText)")
+        case .noDuration:
             problem(name, "expected \(expected), found another string", hint: "units: ms, s, m, h, d")
-            return nil
         }
-        return checked(interval, in: range, name, \.durationText)
+        return nil
     }
 
     /// One of the raw values of `Choice`.

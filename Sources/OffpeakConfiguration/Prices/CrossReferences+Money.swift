@@ -21,7 +21,7 @@ extension CrossReferences {
 
     /// Models that a key is to serve and whose price nobody has stated.
     private func unknownPrices(of read: ReadKey) {
-        guard case .only(let names) = read.descriptor.models else { return }
+        guard case .only(let names) = read.descriptor.models, !hasWrongPrices(read.descriptor) else { return }
         let unknown = names.filter { configuration.priceBook.price(of: read.descriptor, model: $0.value) == nil }
         guard !unknown.isEmpty else { return }
         let shown = unknown.keys.sorted().map { Spelling.shown($0) }.joined(separator: ", ")
@@ -31,6 +31,16 @@ extension CrossReferences {
                 message:
                     "the price of \(shown) is unknown: what it costs is not counted, and the cost objective ranks it last",
                 hint: "state it in the key's `prices`, or \"free\" for your own server"))
+    }
+
+    /// Whether a price may be unknown only because what states it is among the problems already.
+    private func hasWrongPrices(_ key: KeyDescriptor) -> Bool {
+        let key = FieldReader.path("keys", key.name)
+        let prices = FieldReader.path(key, "prices")
+        return findings.problems.contains { problem in
+            ["prices", prices, FieldReader.path(key, "provider")].contains(problem.path)
+                || problem.path.hasPrefix(prices + ".") || problem.path.hasPrefix(prices + "[")
+        }
     }
 
     /// A class with a budget sends nothing whose price is unknown: a key is passed over for such a model, and so is a model
@@ -43,7 +53,7 @@ extension CrossReferences {
         func isPriced(_ model: String, _ key: KeyDescriptor) -> Bool? {
             key.models.providerModel(for: model).map { configuration.priceBook.price(of: key, model: $0) != nil }
         }
-        for key in keys {
+        for key in keys where !hasWrongPrices(key) {
             var models = chains
             if case .only(let names) = key.models { models = names.keys.sorted() }
             let unknown = models.filter { isPriced($0, key) == false }

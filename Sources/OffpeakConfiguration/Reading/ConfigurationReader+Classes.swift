@@ -95,7 +95,7 @@ extension ConfigurationReader {
         policy.weight = fields.integer("weight", in: 1...1_000) ?? policy.weight
         policy.priority = fields.integer("priority", in: -1_000...1_000) ?? policy.priority
         policy.timeout = fields.duration("timeout", in: .milliseconds(100)...(.days(1))) ?? policy.timeout
-        policy.deadline = fields.duration("deadline", in: .seconds(1)...(.days(3_650)))
+        policy.deadline = fields.duration("deadline", in: Configuration.deadlines)
         guard let value = fields.value("backoff"),
             let backoff = self.fields(value, path: fields.path(to: "backoff"), known: ["base", "cap"])
         else { return }

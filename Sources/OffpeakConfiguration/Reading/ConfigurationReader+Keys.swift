@@ -26,7 +26,7 @@ extension ConfigurationReader {
             "budget": "quota", "price": "prices", "discount": "prices", "expires": "valid_until", "credits": "credit",
         ]
         guard let fields = self.fields(member.value, path: path, known: known, aliases: aliases) else {
-            return ReadKey(descriptor: key, secret: .none, secretLine: member.line, path: path)
+            return ReadKey(descriptor: key, secret: .none, secretLine: member.line, line: member.line, path: path)
         }
         if let provider = provider(fields, among: providers) {
             key.provider = provider.name
@@ -43,7 +43,8 @@ extension ConfigurationReader {
         key.tags = fields.strings("tags")?.map(\.text) ?? []
         key.enabled = fields.bool("enabled") ?? true
         return ReadKey(
-            descriptor: key, secret: secret(fields), secretLine: fields.line(of: "secret"), path: path,
+            descriptor: key, secret: secret(fields), secretLine: fields.line(of: "secret"), line: member.line,
+            path: path,
             fields: fields, prices: prices(of: key, fields))
     }
 

@@ -34,6 +34,7 @@ extension ConfigurationReader {
     func quota(_ fields: FieldReader) -> Quota? {
         guard let quota = fields.object("quota", known: ["usd", "requests", "tokens", "per"]) else { return nil }
         let money = quota.dollars("usd", from: .zero)
+        if money == .zero { Self.tellOfNothing(quota) }
         let requests = quota.integer("requests", in: Self.counts)
         let tokens = quota.integer("tokens", in: Self.counts)
         if !["usd", "requests", "tokens"].contains(where: quota.has) {
@@ -41,6 +42,11 @@ extension ConfigurationReader {
         }
         guard let per = period(quota) else { return nil }
         return Quota(money: money, requests: requests, tokens: tokens, per: per)
+    }
+
+    /// No money at all may be meant, and may be a slip.
+    private static func tellOfNothing(_ fields: FieldReader) {
+        fields.notice("usd", "is 0: nothing that has a price can run", hint: "what is free still does")
     }
 
     private func credit(_ fields: FieldReader, zone: TimeZone) -> Credit? {
@@ -78,6 +84,7 @@ extension ConfigurationReader {
         guard let budget = fields.object("budget", known: ["usd", "per", "then"]) else { return nil }
         if !budget.has("usd") { budget.problem("usd", "is missing", hint: "the most that the class may cost") }
         let limit = budget.dollars("usd", from: .zero)
+        if limit == .zero { Self.tellOfNothing(budget) }
         let all = Budget.Scope.allCases.map(\.rawValue).joined(separator: ", ")
         if !budget.has("per") { budget.problem("per", "is missing", hint: "one of \(all)") }
         let per = budget.choice("per", Budget.Scope.self)

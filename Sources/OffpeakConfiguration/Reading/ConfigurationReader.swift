@@ -32,7 +32,8 @@ struct ConfigurationReader {
                     uniqueKeysWithValues: keys.compactMap { key in key.prices.map { (key.descriptor.name, $0) } }),
                 aliases: aliases(of: providers)),
             notices: [],
-            secretLines: Dictionary(uniqueKeysWithValues: keys.map { ($0.descriptor.name, $0.secretLine) }))
+            secretLines: Dictionary(uniqueKeysWithValues: keys.map { ($0.descriptor.name, $0.secretLine) }),
+            keyLines: Dictionary(uniqueKeysWithValues: keys.map { ($0.descriptor.name, $0.line) }))
         CrossReferences(configuration: configuration, keys: keys, classes: classes, fields: fields).check()
         return configuration
     }
@@ -129,6 +130,7 @@ struct ReadKey {
     var descriptor: KeyDescriptor
     var secret: SecretSource
     var secretLine: Int
+    var line: Int
     var path: String
     var fields: FieldReader?
     var prices: KeyPrices?

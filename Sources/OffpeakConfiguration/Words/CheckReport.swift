@@ -21,20 +21,47 @@ package struct CheckReport: Sendable, Equatable {
     package var isOK: Bool { problems.isEmpty }
 
     /// Judges what was read, and whether every key's secret can be had. Runs the commands that give secrets, so it may
-    /// block for as long as those take.
-    package init(_ reading: Result<Configuration, ConfigurationProblems>, environment: [String: String]) {
+    /// block for as long as those take. `now` is the wall clock's moment, by which terms have expired or not.
+    package init(
+        _ reading: Result<Configuration, ConfigurationProblems>, environment: [String: String], at now: Timestamp
+    ) {
         switch reading {
         case .failure(let failure):
             (path, problems, notices, classes) = (failure.path, failure.problems, failure.notices, [])
         case .success(let configuration):
             path = configuration.path
-            classes = configuration.classes.map { .init(name: $0.name, sentence: $0.sentence(in: configuration)) }
-            overview = configuration.overview.map { .init(name: $0.topic, sentence: $0.words) }
+            classes = configuration.classes.map {
+                .init(name: $0.name, sentence: $0.sentence(in: configuration, at: now))
+            }
+            overview = configuration.overview(at: now).map { .init(name: $0.topic, sentence: $0.words) }
             let findings = Findings()
             for notice in configuration.notices { findings.notice(notice) }
+            for key in configuration.keys { Self.expiry(of: key, configuration, now, findings) }
             for key in configuration.keys { Self.secret(of: key, configuration, environment, findings) }
             findings.sortByLine()
             (problems, notices) = (findings.problems, findings.notices)
+        }
+    }
+
+    /// What of a key's terms ended before now: the file may be right, but it does not do what it seems to.
+    private static func expiry(
+        of key: KeyDescriptor, _ configuration: Configuration, _ now: Timestamp, _ findings: Findings
+    ) {
+        let path = FieldReader.path("keys", key.name)
+        let line = configuration.keyLines[key.name]
+        if key.credit?.isExpired(at: now) == true, let day = key.credit?.expires.map(configuration.lastDay) {
+            findings.notice(
+                .init(
+                    path: FieldReader.path(path, "credit"), line: line,
+                    message: "expired after \(day): nothing is prepaid any more, and all costs its price",
+                    hint: "take it out, or state the new credit"))
+        }
+        if key.isExpired(at: now), let day = key.validUntil.map(configuration.lastDay) {
+            findings.notice(
+                .init(
+                    path: FieldReader.path(path, "valid_until"), line: line,
+                    message: "\(day) is past: nothing is sent through this key",
+                    hint: "give it a new secret and its last day"))
         }
     }
 

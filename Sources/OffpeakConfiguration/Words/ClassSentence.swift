@@ -2,9 +2,9 @@ import OffpeakCore
 
 extension ClassPolicy {
     /// The whole policy in one sentence, said from the very values that decide; steps that cannot happen with these
-    /// keys and chains are left out.
-    package func sentence(in configuration: Configuration) -> String {
-        ClassSentence(policy: self, configuration: configuration).text
+    /// keys and chains are left out. Of the keys, those count that are in force at `now`.
+    package func sentence(in configuration: Configuration, at now: Timestamp) -> String {
+        ClassSentence(policy: self, configuration: configuration, now: now).text
     }
 }
 
@@ -14,16 +14,19 @@ private struct ClassSentence {
     let configuration: Configuration
     let keys: [String]
     let disabled: [String]
+    /// Those whose secret is past its last day.
+    let expired: [String]
     /// Platform-billed keys that may serve it.
     let shared: [String]
 
-    init(policy: ClassPolicy, configuration: Configuration) {
+    init(policy: ClassPolicy, configuration: Configuration, now: Timestamp) {
         self.policy = policy
         self.configuration = configuration
         let admitted = configuration.keys(for: policy).filter { !$0.isShared }
-        shared = configuration.sharedKeys(for: policy).filter(\.enabled).map(\.name)
-        keys = admitted.filter(\.enabled).map(\.name)
+        shared = configuration.sharedKeys(for: policy).filter { $0.isUsable(at: now) }.map(\.name)
+        keys = admitted.filter { $0.isUsable(at: now) }.map(\.name)
         disabled = admitted.filter { !$0.enabled }.map(\.name)
+        expired = admitted.filter { $0.enabled && $0.isExpired(at: now) }.map(\.name)
     }
 
     var text: String {
@@ -57,13 +60,23 @@ private struct ClassSentence {
 
     private var keysInWords: String {
         let closed = policy.isClosed ? " and through no other key, whatever happens" : ""
-        let left = disabled.isEmpty ? "" : " (\(list(disabled)) \(disabled.count == 1 ? "is" : "are") disabled)"
+        var without: [String] = []
+        if !disabled.isEmpty { without.append("\(list(disabled)) \(disabled.count == 1 ? "is" : "are") disabled") }
+        if !expired.isEmpty {
+            without.append(
+                "the \(expired.count == 1 ? "secret of \(expired[0]) has" : "secrets of \(list(expired)) have") expired"
+            )
+        }
+        let left = without.isEmpty ? "" : " (\(list(without)))"
         switch keys.count {
         case 0 where !shared.isEmpty:
             return
                 "Sends through \(list(shared, "or")), billed by a platform, since no key of your own may serve it\(left)"
         case 0:
-            let why = disabled.isEmpty ? "no key may serve it" : "all its keys are disabled: \(list(disabled))"
+            let why =
+                expired.isEmpty
+                ? disabled.isEmpty ? "no key may serve it" : "all its keys are disabled: \(list(disabled))"
+                : list(without)
             return "Can send nothing now, since \(why)\(closed)"
         case 1: return "Sends through \(keys[0])\(left)\(closed)"
         default: break

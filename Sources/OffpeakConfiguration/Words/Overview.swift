@@ -4,8 +4,9 @@ import OffpeakCore
 extension Configuration {
     /// The five things that a team has to be clear about, each in plain words: which keys there are, whether work may fall
     /// back, what is optimised, which work is strict, and how use and cost are watched.
-    package var overview: [(topic: String, words: String)] {
-        let overview = Overview(configuration: self)
+    /// `now`: what has expired by then does not count.
+    package func overview(at now: Timestamp) -> [(topic: String, words: String)] {
+        let overview = Overview(configuration: self, now: now)
         return [
             ("keys", overview.keys), ("fallback", overview.fallback), ("objective", overview.objective),
             ("strict", overview.strict), ("usage", overview.usage),
@@ -16,6 +17,7 @@ extension Configuration {
 /// Puts a whole configuration in words, from the very values that decide.
 private struct Overview {
     let configuration: Configuration
+    let now: Timestamp
 
     // MARK: Keys
 
@@ -36,29 +38,27 @@ private struct Overview {
         if let pool = key.pool { terms.append("in pool \(pool)") }
         if let quota = key.quota { terms.append("at most \(quota.text)") }
         if let credit = key.credit {
+            let end = credit.isExpired(at: now) ? "expired after" : "until"
             terms.append(
-                "\(credit.amount.text) US dollars prepaid" + (credit.expires.map { " until \(lastDay($0))" } ?? ""))
+                "\(credit.amount.text) US dollars prepaid"
+                    + (credit.expires.map { " \(end) \(configuration.lastDay($0))" } ?? ""))
         }
         if let throughput = key.provisionedTPM { terms.append("\(throughput) tokens a minute paid for") }
         if configuration.hasOwnPrices(key) { terms.append("prices of its own") }
-        if let ends = key.validUntil { terms.append("its secret valid until \(lastDay(ends))") }
+        if let ends = key.validUntil {
+            let end = key.isExpired(at: now) ? "expired after" : "valid until"
+            terms.append("its secret \(end) \(configuration.lastDay(ends))")
+        }
         if !key.enabled { terms.append("disabled") }
         return whose + (terms.isEmpty ? "" : " (\(terms.joined(separator: ", ")))")
     }
 
-    /// The last day before a moment, as it is written in the configuration.
-    private func lastDay(_ end: Timestamp) -> String {
-        let time = LocalTime(zone: configuration.timeZone)
-        let text = String(LocalTime.number(ofDay: time.day(at: end - .milliseconds(1))))
-        return "\(text.prefix(4))-\(text.dropFirst(4).prefix(2))-\(text.suffix(2))"
-    }
-
     private func own(_ policy: ClassPolicy) -> [KeyDescriptor] {
-        configuration.keys(for: policy).filter { $0.enabled && !$0.isShared }
+        configuration.keys(for: policy).filter { $0.isUsable(at: now) && !$0.isShared }
     }
 
     private func shared(_ policy: ClassPolicy) -> [KeyDescriptor] {
-        configuration.sharedKeys(for: policy).filter(\.enabled)
+        configuration.sharedKeys(for: policy).filter { $0.isUsable(at: now) }
     }
 
     // MARK: Fallback
@@ -112,13 +112,15 @@ private struct Overview {
 
     /// What makes keys cheap for some classes.
     private func credits(_ policies: [ClassPolicy]) -> String {
-        let serving = configuration.keys.filter { key in key.enabled && policies.contains { $0.admits(key) } }
+        let serving = configuration.keys.filter { key in key.isUsable(at: now) && policies.contains { $0.admits(key) } }
         func names(_ isMeant: (KeyDescriptor) -> Bool) -> String? {
             let names = serving.filter(isMeant).map(\.name)
             return names.isEmpty ? nil : list(names)
         }
         var parts: [String] = []
-        if let keys = names({ $0.credit != nil }) { parts.append("the prepaid credit of \(keys)") }
+        if let keys = names({ $0.credit.map { !$0.isExpired(at: now) } ?? false }) {
+            parts.append("the prepaid credit of \(keys)")
+        }
         if let keys = names({ $0.provisionedTPM != nil }) { parts.append("the paid-for throughput of \(keys)") }
         let first = parts.isEmpty ? "" : ", \(list(parts)) first"
         let own = names(configuration.hasOwnPrices).map { ", at the prices agreed for \($0)" } ?? ""
@@ -181,6 +183,13 @@ private struct Overview {
 }
 
 extension Configuration {
+    /// The last day before a moment, as it is written in the configuration.
+    func lastDay(_ end: Timestamp) -> String {
+        let time = LocalTime(zone: timeZone)
+        let text = String(LocalTime.number(ofDay: time.day(at: end - .milliseconds(1))))
+        return "\(text.prefix(4))-\(text.dropFirst(4).prefix(2))-\(text.suffix(2))"
+    }
+
     /// Whether a key's owner has agreed on prices for it.
     fileprivate func hasOwnPrices(_ key: KeyDescriptor) -> Bool { priceBook.terms[key.name] != nil }
 }

@@ -104,6 +104,12 @@ package struct KeyDescriptor: Sendable, Equatable {
 
     /// Whether it is a platform's shared capacity and not the user's own key.
     package var isShared: Bool { billing == .platform }
+
+    /// Whether its secret has ended.
+    package func isExpired(at now: Timestamp) -> Bool { now >= validUntil ?? .distantFuture }
+
+    /// Whether anything is sent through it, as far as its owner's word goes.
+    package func isUsable(at now: Timestamp) -> Bool { enabled && !isExpired(at: now) }
 }
 
 /// A pool: the limits of one account, shared by its keys.

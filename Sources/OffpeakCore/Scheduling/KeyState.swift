@@ -77,6 +77,8 @@ struct KeyObstacle: Sendable {
     var fails = false
     /// It is about this one job, its size or what it leaves open: others of its flow may well go.
     var isOfJob = false
+    /// It is about the class, whichever key is asked.
+    var isOfClass = false
 
     /// Only the pace of limits, or answers that are awaited, are in the way.
     var isPace: Bool { !needsPerson && !isExhausted && !isWithheld }

@@ -216,7 +216,7 @@ extension Scheduler {
         }
         for (key, obstacle) in obstacles where !obstacle.isWithheld || !isOpen {
             var named = obstacle
-            named.reason = "key \(keys[key].name): \(obstacle.reason)"
+            if !obstacle.isOfClass { named.reason = "key \(keys[key].name): \(obstacle.reason)" }
             // A job that stops for a key's trouble without having been sent says which key that is.
             if let failure = obstacle.failure, failure.failureClass == .keyRejected {
                 named.failure?.message = "key \(keys[key].name): \(failure.message)"

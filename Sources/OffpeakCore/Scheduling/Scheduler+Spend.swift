@@ -107,7 +107,9 @@ extension Scheduler {
             let fit = poolQuota.use.fit(amount, money: quota.money, requests: quota.requests, tokens: quota.tokens)
             if let obstacle = full(fit, quota, poolQuota.use, "pool \(poolNames[pool]):") { return obstacle }
         }
-        return budgetObstacle(worst.charge.billed, of: state)
+        var obstacle = budgetObstacle(worst.charge.billed, of: state)
+        obstacle?.isOfClass = true
+        return obstacle
     }
 
     /// Whether a job that money has stopped could go by it now, or wait for a period in which it can. Call after `recall`.
@@ -127,11 +129,15 @@ extension Scheduler {
     }
 
     private func unknownCost(_ key: Int, _ model: String, isPriceUnknown: Bool) -> KeyObstacle {
-        let reason =
-            isPriceUnknown
-            ? "the price of \(model) is unknown there, and without it no budget or quota can be kept"
-            : "the most that the answer can take is unknown: set max_tokens in the request"
-        return Self.stop(.unknownCost, reason, isOfJob: !isPriceUnknown)
+        guard isPriceUnknown else {
+            let reason = "the most that the answer can take is unknown: set max_tokens in the request"
+            return Self.stop(.unknownLength, reason, isOfJob: true)
+        }
+        let why = "and without it no budget or quota can be kept"
+        var obstacle = Self.stop(.unknownCost, "the price of \(model) is unknown there, \(why)", isOfJob: false)
+        // A parked job says by itself which key that is.
+        obstacle.failure?.message = "the price of \(model) on key \(keys[key].name) is unknown, \(why)"
+        return obstacle
     }
 
     /// Money is in the way, and no answer and no later period changes that.

@@ -7,8 +7,10 @@ package enum MoneyStop: String, CaseIterable, Sendable {
     case exceedsBudget = "exceeds_budget"
     /// One job may take more than a whole quota.
     case exceedsQuota = "exceeds_quota"
-    /// Nobody can say what a job costs at most: the price is unknown, or the length of its answer.
+    /// Nobody can say what a job costs at most: the price is unknown.
     case unknownCost = "unknown_cost"
+    /// Nobody can say how much a job takes at most: how long its answer may get is unknown.
+    case unknownLength = "unknown_length"
 }
 
 /// What a workload class may still spend: one account for each calendar period, or for each batch.

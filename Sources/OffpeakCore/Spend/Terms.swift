@@ -45,6 +45,9 @@ package struct Credit: Hashable, Sendable {
         self.expires = expires
     }
 
+    /// Whether it is worth nothing any more.
+    package func isExpired(at now: Timestamp) -> Bool { now >= expires ?? .distantFuture }
+
     /// Whether what was sent at a moment, and is charged now, can be taken from it.
     package func isGood(for sent: Timestamp, at now: Timestamp) -> Bool {
         now < expires ?? .distantFuture && sent >= since?.begins ?? .distantPast

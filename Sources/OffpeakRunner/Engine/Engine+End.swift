@@ -53,7 +53,11 @@ extension Engine {
     /// Tells the display how things stand.
     func publish(at now: Timestamp) {
         snapshot.now = now
-        snapshot.inFlight = scheduler.inFlightCount
+        // Those that are chosen but not begun are among the waiting ones still, and those that are answered and go on
+        // not yet again: so every job counts once.
+        let chosen = pending.starts.count + beginning.count
+        let answered = pending.settlements.count { $0.disposition.goesOn } + (isStoring ? returning : 0)
+        snapshot.inFlight = max(0, scheduler.inFlightCount - chosen) + answered
         snapshot.milliPerSecond = rates.milliPerSecond(at: now)
         onProgress(snapshot)
     }

@@ -383,7 +383,7 @@ package final class Engine {
 
 extension Disposition {
     /// Whether the job waits for another attempt.
-    fileprivate var goesOn: Bool {
+    var goesOn: Bool {
         switch self {
         case .retry, .defer, .nextKey, .shared, .nextModel: true
         case .complete, .fail, .park: false

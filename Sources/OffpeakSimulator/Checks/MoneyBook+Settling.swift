@@ -241,7 +241,7 @@ extension MoneyBook {
         in queue: MemoryQueue
     ) {
         counts.stops[failure.code, default: 0] += 1
-        if ["exceeds_budget", "exceeds_quota"].contains(failure.code) {
+        if ["exceeds_budget", "exceeds_quota", "unknown_length"].contains(failure.code) {
             fail("flow \(flow) is stopped for what is one job's own trouble: \(failure.message)")
         }
         guard failure.code == "budget_exhausted" else { return }
@@ -290,7 +290,7 @@ extension MoneyBook {
                         || amount.requests > quota?.requests ?? .max
                 }
             }
-        case "unknown_cost": isFound = job.maxOutputTokens == nil
+        case "unknown_length": isFound = job.maxOutputTokens == nil
         default: isFound = false
         }
         if !isFound { fail("job \(stop.job) is stopped without reason: \(stop.failure.message)") }
