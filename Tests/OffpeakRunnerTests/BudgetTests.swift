@@ -1,3 +1,5 @@
+import JSONLines
+import OffpeakCore
 import OffpeakRunner
 import Synchronization
 import Testing
@@ -22,6 +24,9 @@ struct Spending: Sendable, CustomTestStringConvertible {
         Spending(
             testDescription: "three answers", body: #"{"model":"m","max_tokens":100,"n":3,\#(chat)}"#,
             usage: #"{"prompt_tokens":9,"completion_tokens":300}"#, sent: 3),
+        Spending(
+            testDescription: "three answers as long as the model gives", body: #"{"model":"m","n":3,\#(chat)}"#,
+            usage: #"{"prompt_tokens":9,"completion_tokens":600}"#, sent: 0),
         Spending(
             testDescription: "four prompts", url: "/v1/completions",
             body: #"{"model":"m","max_tokens":100,"prompt":["a","b","c","d"]}"#,
@@ -69,5 +74,13 @@ struct Spending: Sendable, CustomTestStringConvertible {
         }
         #expect(sent.load(ordering: .relaxed) == spending.sent)
         #expect(end.succeeded == spending.sent && end.unfinished == 12 - spending.sent)
+    }
+
+    @Test func `counts an answer of unstated length as no token forecast would believe it`() {
+        // The two modules do not see each other.
+        #expect(RequestLine.longestAnswer == TokenForecast.unboundedOutput)
+        #expect(RequestLine.mostTokens == TokenForecast.mostTokens)
+        #expect(
+            PriceList.builtIn.entries.values.allSatisfy { $0.price.maxOutputTokens ?? 0 <= RequestLine.longestAnswer })
     }
 }

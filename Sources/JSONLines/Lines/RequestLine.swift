@@ -37,11 +37,17 @@ package struct RequestLine: Sendable {
     let prompt: Range<Int>?
     let system: Range<Int>?
 
+    /// More tokens than any model gives in one answer; the price lists name up to ten million.
+    package static let longestAnswer = 10_000_000
     /// More tokens than any request brings. Any whole number may stand in a line; beyond this it only needs to stay one.
     package static let mostTokens = 1 << 30
 
-    /// The most output that the whole request can bring; nil if nothing is said of how long an answer may be.
-    package var mostOutputTokens: Int? { maxOutputTokens.map { min(product($0, answers), Self.mostTokens) } }
+    /// The most output that the whole request can bring; nil if it is one answer of which nothing is said, since then the
+    /// longest answer of the model counts. Of several answers that longest one says nothing, so each counts as more.
+    package var mostOutputTokens: Int? {
+        if maxOutputTokens == nil && answers == 1 { return nil }
+        return min(product(maxOutputTokens ?? Self.longestAnswer, answers), Self.mostTokens)
+    }
 
     /// The decoded `custom_id`; `line` is the buffer that was parsed.
     package func customID(in line: UnsafeRawBufferPointer) -> String {

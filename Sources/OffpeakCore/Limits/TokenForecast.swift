@@ -21,9 +21,18 @@ package struct TokenForecast: Sendable {
     /// Output assumed when a request sets no maximum and nothing is known yet.
     static let blindOutput = 500
     /// More tokens than any model takes or gives. Lines and answers may name any number; it only needs to stay one.
-    static let mostTokens = 1 << 30
+    package static let mostTokens = 1 << 30
+
+    /// From so many on, a maximum says nothing: no model answers so much. It stands for several answers of which the request
+    /// does not say how long they may be.
+    package static let unboundedOutput = 10_000_000
 
     package init() {}
+
+    /// The maximum, if it says anything of how long the answers will be.
+    static func bound(_ maxOutputTokens: Int?) -> Int? {
+        maxOutputTokens.flatMap { $0 < unboundedOutput ? $0 : nil }
+    }
 
     /// Tokens that a job will probably use, input and output together.
     package func tokens(bodyBytes: Int, maxOutputTokens: Int?, endpoint: Endpoint) -> Int {
@@ -58,7 +67,7 @@ package struct TokenForecast: Sendable {
     package func output(maxOutputTokens: Int?, endpoint: Endpoint) -> Int {
         if endpoint == .embeddings { return 0 }
         let most = min(maxOutputTokens ?? Self.mostTokens, Self.mostTokens)
-        guard count > 0 else { return maxOutputTokens == nil ? Self.blindOutput : most }
+        guard count > 0 else { return Self.bound(maxOutputTokens) ?? Self.blindOutput }
         return min((output + outputDeviation + 8) / 16, most)
     }
 

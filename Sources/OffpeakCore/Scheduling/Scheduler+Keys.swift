@@ -123,10 +123,10 @@ extension Scheduler {
 
     /// Tokens to reserve: as the provider counts them.
     func reservation(_ key: Int, _ forecast: Int, _ ticket: JobTicket) -> Int {
-        guard keys[key].descriptor.tokenCounting == .reserved, let output = ticket.maxOutputTokens else {
-            return forecast
-        }
-        let blind = ticket.bodyBytes / TokenForecast.bytesPerToken + min(output, TokenForecast.mostTokens)
+        guard keys[key].descriptor.tokenCounting == .reserved,
+            let output = TokenForecast.bound(ticket.maxOutputTokens)
+        else { return forecast }
+        let blind = ticket.bodyBytes / TokenForecast.bytesPerToken + output
         return max(forecast, min(blind, TokenForecast.mostTokens))
     }
 

@@ -26,6 +26,14 @@ import Testing
         #expect(forecast.tokens(bodyBytes: 400, maxOutputTokens: 300, endpoint: .embeddings) == 101)
     }
 
+    @Test func `a maximum that no model reaches says nothing of the answer`() {
+        let none = TokenForecast().output(maxOutputTokens: nil, endpoint: .chatCompletions)
+        for most in [10_000_000, 30_000_000, 1 << 30, Int.max] {
+            #expect(TokenForecast().output(maxOutputTokens: most, endpoint: .chatCompletions) == none)
+        }
+        #expect(TokenForecast().output(maxOutputTokens: 9_999_999, endpoint: .chatCompletions) == 9_999_999)
+    }
+
     @Test(arguments: [2, 3, 10, 100, 255, 256, 257, 1_000, 5_000])
     func `data on a line is met exactly, from the second answer on`(_ answers: Int) {
         // A prompt of 700 tokens before rows of a byte to a token; up to twice the largest body seen.

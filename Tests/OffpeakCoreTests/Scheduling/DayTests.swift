@@ -91,6 +91,17 @@ import Testing
         }
     }
 
+    @Test func `a provider that reserves is reserved no maximum that says nothing of the answers`() {
+        var bench = Bench(
+            keys: [key("k", limits: Limits(tpm: 10_000, concurrent: 50), counting: .reserved)], classes: [policy("x")])
+        bench.submit(1, to: 1, class: "x", maxOutput: 30_000_000)
+        bench.submit(1, to: 2, class: "x", maxOutput: nil)
+        bench.tell()
+        bench.run(for: .milliseconds(50))
+        #expect(bench.starts.count == 2)
+        #expect(Set(bench.starts.map(\.reservedTokens)).count == 1 && bench.starts[0].reservedTokens < 1_000)
+    }
+
     @Test func `a provider that reserves is reserved as it reserves, and nothing is given back`() {
         var bench = Bench(
             keys: [key("k", limits: Limits(tpm: 1_000, concurrent: 50), counting: .reserved)], classes: [policy("x")])
