@@ -76,6 +76,15 @@ extension Engine {
         if toldHolds.insert(hold.reason).inserted { onNote(text) }
     }
 
+    /// Says that a provider rejects a key, once until it works again.
+    func tell(_ memory: KeyMemory) {
+        guard memory.health == "rejected" else {
+            toldRejections.remove(memory.key)
+            return
+        }
+        if toldRejections.insert(memory.key).inserted { onNote("key \(memory.key): \(memory.reason)") }
+    }
+
     private static func clock(_ moment: Timestamp) -> String {
         ISO8601DateFormatter().string(from: Date(timeIntervalSince1970: Double(moment.milliseconds / 1_000)))
     }

@@ -57,6 +57,8 @@ package final class Engine {
     var lastAnswer: Timestamp
     /// Reasons for waiting that were told.
     var toldHolds: Set<String> = []
+    /// Keys whose rejection was told and that have not worked since.
+    var toldRejections: Set<String> = []
     var hasView = false
     /// Our own transactions changed the counts since they were read.
     var isViewStale = false
@@ -236,6 +238,7 @@ package final class Engine {
         pending.add(effects)
         for settlement in effects.settlements { note(settlement) }
         for case (_, let hold?) in effects.holds { tell(hold, at: now) }
+        for memory in effects.memories { tell(memory) }
         effects = SchedulerEffects()
         guard !isStoring, !pending.isEmpty else { return }
         // After a failure nothing is begun; what was still to come is kept once all of it is there.
