@@ -43,6 +43,8 @@ struct PlanInputs: Sendable {
     private(set) var memory = RunMemory(keys: [], attempts: [], dayUse: [])
     private(set) var spend: [SpendRow] = []
     private(set) var pauses = Pauses()
+    /// Parked jobs of what was asked for.
+    private(set) var parked = 0
     /// What is assumed of the work, in sentences.
     private(set) var assumptions: [String] = []
 
@@ -101,6 +103,9 @@ struct PlanInputs: Sendable {
         memory = try reader.runMemory(calendar, at: now)
         // Jobs in flight are counted as not sent, so their sending is not counted.
         memory.attempts.removeAll { $0.ended == nil }
+        for key in memory.keys where key.health == "rejected" {
+            assumptions.append("key \(key.key) is taken to be mended: when it was last used, \(key.reason)")
+        }
         spend = try reader.spend()
         pauses = try reader.pauses()
         var history = AnswerHistory()
@@ -117,6 +122,7 @@ struct PlanInputs: Sendable {
 
     private mutating func note(_ batch: BatchStatus, _ configuration: Configuration) {
         names[batch.id] = "b\(batch.id)"
+        parked += batch.counts.parked
         if batch.counts.parked > 0 {
             let jobs = Words.count(batch.counts.parked, "parked job")
             assumptions.append("\(jobs) of b\(batch.id) are in none of these figures")

@@ -102,7 +102,14 @@ extension Plan {
     var lines: [String] {
         let now = planner.inputs.now
         let names = result.batches.compactMap { planner.inputs.names[$0.batch] }.joined(separator: ", ")
-        guard result.jobs > 0 else { return ["nothing is left to do"] }
+        guard result.jobs > 0 else {
+            let parked = planner.inputs.parked
+            if parked == 0 { return ["nothing is left to do"] }
+            return [
+                "nothing waits; \(Words.count(parked, "parked job")) are not forecast: `offpeak status` tells why they "
+                    + "stopped and what takes them up again"
+            ]
+        }
         var lines = ["\(names): \(Words.count(result.jobs, "job"))"]
         if let finish = result.finish {
             lines.append("done: \(clock(finish)), \(TimeText.length(finish - now)) from now")
@@ -174,16 +181,20 @@ extension Plan {
 
     private var alternativeTable: [String] {
         let hasDeadline = tightest != nil
-        func row(_ name: String, _ finish: Timestamp?, _ met: Bool?, _ charge: Charge) -> [String] {
+        // What answers less costs less: where not all is answered, that is told.
+        let answers = [result.answered] + alternatives.map(\.jobs)
+        let isPartial = answers.contains { $0 < result.jobs }
+        func row(_ name: String, _ jobs: Int, _ finish: Timestamp?, _ met: Bool?, _ charge: Charge) -> [String] {
             let deadline = met.map { $0 ? "holds" : "does not hold" } ?? ""
             return [name, finish.map(clock) ?? "not to be foreseen"] + (hasDeadline ? [deadline] : [])
-                + money(charge)
+                + (isPartial ? ["\(jobs)"] : []) + money(charge)
         }
         let rows =
-            [row("as planned", result.finish, tightest?.meetsDeadline, result.charge)]
-            + alternatives.map { row($0.name, $0.finish, $0.meetsDeadline, $0.charge) }
+            [row("as planned", result.answered, result.finish, tightest?.meetsDeadline, result.charge)]
+            + alternatives.map { row($0.name, $0.jobs, $0.finish, $0.meetsDeadline, $0.charge) }
         return TextTable(
-            columns: ["alternative", "done"] + (hasDeadline ? ["deadline"] : []) + ["provider USD", "platform USD"],
+            columns: ["alternative", "done"] + (hasDeadline ? ["deadline"] : []) + (isPartial ? ["answered"] : [])
+                + ["provider USD", "platform USD"],
             rows: rows, textColumns: hasDeadline ? 3 : 2
         ).lines
     }
