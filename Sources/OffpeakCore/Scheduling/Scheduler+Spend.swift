@@ -66,6 +66,14 @@ extension Scheduler {
     mutating func marginalCost(
         _ key: Int, _ model: String, _ ticket: JobTicket, _ state: FlowState, at now: Timestamp
     ) -> Money? {
+        guard let worth = worth(key, model, ticket, state) else { return nil }
+        return keys[key].account.marginal(value: worth.value, list: worth.list, tokens: worth.tokens, at: now)
+    }
+
+    /// What a job is probably worth on a key, at the key's price and at list, and its tokens; nil when its price is unknown.
+    mutating func worth(
+        _ key: Int, _ model: String, _ ticket: JobTicket, _ state: FlowState
+    ) -> (value: Money, list: Money, tokens: Int)? {
         let price = price(key, model)
         guard let own = price.own else { return nil }
         let usage = Usage(
@@ -73,8 +81,7 @@ extension Scheduler {
             outputTokens: state.forecast.output(
                 maxOutputTokens: ticket.maxOutputTokens, endpoint: state.flow.endpoint))
         let value = own.cost(of: usage, lane: .sync)
-        let list = price.list?.cost(of: usage, lane: .sync) ?? value
-        return keys[key].account.marginal(value: value, list: list, tokens: usage.totalTokens, at: now)
+        return (value, price.list?.cost(of: usage, lane: .sync) ?? value, usage.totalTokens)
     }
 
     // MARK: Obstacles

@@ -61,14 +61,7 @@ extension Scheduler {
 
     /// A job's value at the key's price and at list, and the whole fee on it, in nano-dollars; nil while no price is known.
     private mutating func worth(of job: TypicalJob, on key: Int) -> (value: Double, list: Double, fee: Double)? {
-        let price = price(key, job.model)
-        guard let own = price.own else { return nil }
-        let (endpoint, ticket) = (job.state.flow.endpoint, job.ticket)
-        let usage = Usage(
-            inputTokens: job.state.forecast.input(bodyBytes: ticket.bodyBytes),
-            outputTokens: job.state.forecast.output(maxOutputTokens: ticket.maxOutputTokens, endpoint: endpoint))
-        let value = own.cost(of: usage, lane: .sync)
-        let list = price.list?.cost(of: usage, lane: .sync) ?? value
+        guard let (value, list, _) = worth(key, job.model, job.ticket, job.state) else { return nil }
         let fee = list.share(millionths: keys[key].account.fee?.shareMillionths ?? 0)
         return (Double(value.nanodollars), Double(list.nanodollars), Double(fee.nanodollars))
     }
