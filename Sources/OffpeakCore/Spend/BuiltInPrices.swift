@@ -12,8 +12,9 @@ extension PriceList {
             }))
 
     // One line a model: its name as in LiteLLM's list, then US dollars per million tokens of input, cached input, cache
-    // writes and output; `-` where there is no rate of its own. `max` is the longest output in tokens. A lane is a share of
-    // these rates, or has rates of its own. `>N` are the rates of a request whose input is longer than N tokens.
+    // writes and output; `-` where there is no rate of its own, and `1.25:2` where writes for an hour have another. `max` is
+    // the longest output in tokens. A lane is a share of these rates, or has rates of its own. `>N` are the rates of a
+    // request whose input is longer than N tokens.
     private static let table = """
         gpt-4.1 2/0.5/-/8 max=32768 batch=1/0.5/-/4
         gpt-4.1-mini 0.4/0.1/-/1.6 max=32768 batch=0.2/0.1/-/0.8
@@ -51,20 +52,20 @@ extension PriceList {
         text-embedding-3-large 0.13/-/-/0 batch=0.5
         text-embedding-3-small 0.02/-/-/0 batch=0.5
         text-embedding-ada-002 0.1/-/-/0
-        claude-haiku-4-5 1/0.1/1.25/5 max=64000 batch=0.5
-        claude-haiku-5-5 0.1/0.01/0.125/0.5 max=128000 batch=0.5 >100000=0.5/0.05/0.625/2.5 >100000.batch=0.5
-        claude-sonnet-4-5 3/0.3/3.75/15 max=64000 batch=0.5
-        claude-sonnet-4-6 3/0.3/3.75/15 max=128000 batch=0.5
-        claude-sonnet-5 2/0.2/2.5/10 max=128000 batch=0.5
-        claude-sonnet-5-5 2/0.1/2.5/10 max=128000 batch=0.5
-        claude-opus-4-5 5/0.5/6.25/25 max=64000 batch=0.5
-        claude-opus-4-6 5/0.5/6.25/25 max=128000 batch=0.5
-        claude-opus-4-7 5/0.5/6.25/25 max=128000 batch=0.5
-        claude-opus-4-8 5/0.5/6.25/25 max=128000 batch=0.5
-        claude-opus-5 5/0.5/6.25/25 max=128000 batch=0.5
-        claude-opus-5-5 4/0.2/5/20 max=128000 batch=0.5
-        claude-fable-5 10/1/12.5/50 max=128000 batch=0.5
-        claude-fable-5-1 10/0.25/12.5/50 max=128000 batch=0.5
+        claude-haiku-4-5 1/0.1/1.25:2/5 max=64000 batch=0.5
+        claude-haiku-5-5 0.1/0.01/0.125:0.2/0.5 max=128000 batch=0.5 >100000=0.5/0.05/0.625:1/2.5 >100000.batch=0.5
+        claude-sonnet-4-5 3/0.3/3.75:6/15 max=64000 batch=0.5
+        claude-sonnet-4-6 3/0.3/3.75:6/15 max=128000 batch=0.5
+        claude-sonnet-5 2/0.2/2.5:4/10 max=128000 batch=0.5
+        claude-sonnet-5-5 2/0.1/2.5:4/10 max=128000 batch=0.5
+        claude-opus-4-5 5/0.5/6.25:10/25 max=64000 batch=0.5
+        claude-opus-4-6 5/0.5/6.25:10/25 max=128000 batch=0.5
+        claude-opus-4-7 5/0.5/6.25:10/25 max=128000 batch=0.5
+        claude-opus-4-8 5/0.5/6.25:10/25 max=128000 batch=0.5
+        claude-opus-5 5/0.5/6.25:10/25 max=128000 batch=0.5
+        claude-opus-5-5 4/0.2/5:8/20 max=128000 batch=0.5
+        claude-fable-5 10/1/12.5:20/50 max=128000 batch=0.5
+        claude-fable-5-1 10/0.25/12.5:20/50 max=128000 batch=0.5
         gemini/gemini-2.5-flash 0.3/0.03/-/2.5 max=65536 batch=0.15/0.03/-/1.25 flex=0.15/0.03/-/1.25
         gemini/gemini-2.5-flash-lite 0.1/0.01/-/0.4 max=65536 batch=0.05/0.01/-/0.2 flex=0.05/0.01/-/0.2
         gemini/gemini-2.5-pro 1.25/0.125/-/10 max=65536 batch=0.625/0.125/-/5 flex=0.625/0.125/-/5 >200000=2.5/0.25/-/15

@@ -46,24 +46,32 @@ struct PriceLine {
         return true
     }
 
-    /// A share such as `0.5`, or rates.
+    /// A share such as `0.5`, or rates. Writes for an hour have no price in a lane on the public list, so they count as in
+    /// lane `sync`, which is never less than they cost.
     private static func lane(_ text: Substring, of base: TokenRates) -> TokenRates? {
         if text.contains("/") { return rates(text) }
         guard let share = DecimalNumber(text)?.scaled(by: 6) else { return nil }
-        return base.scaled(millionths: Int(share))
+        var own = base.scaled(millionths: Int(share))
+        own.longCacheWrite = base.longCacheWrite
+        return own
     }
 
+    /// `INPUT/CACHED/WRITE/OUTPUT`, where a write for an hour may follow the ordinary one: `1.25:2`.
     private static func rates(_ text: Substring) -> TokenRates? {
         let parts = text.split(separator: "/")
         guard parts.count == 4 else { return nil }
+        let writes = parts[2].split(separator: ":")
         var rates: [TokenRate?] = []
-        for part in parts {
+        for part in [parts[0], parts[1], writes[0], parts[3]] + writes.dropFirst() {
             let rate = Money(dollars: part)?.nanodollars
             guard part == "-" || rate != nil else { return nil }
             rates.append(rate)
         }
-        guard let input = rates[0], let output = rates[3] else { return nil }
-        return TokenRates(input: input, cachedInput: rates[1], cacheWrite: rates[2], output: output)
+        guard rates.count <= 5, let input = rates[0], let output = rates[3] else { return nil }
+        return TokenRates(
+            input: input, cachedInput: rates[1], cacheWrite: rates[2],
+            longCacheWrite: rates.count == 5 ? rates[4] : nil,
+            output: output)
     }
 
     private static func provider(_ name: String) -> String? {

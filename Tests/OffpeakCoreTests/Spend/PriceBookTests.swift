@@ -51,6 +51,19 @@ import Testing
         #expect(book.price(of: key("openai"), model: "one")?.source == "keys.k.prices: free")
     }
 
+    @Test func `the built-in table tells hour-long cache writes from others`() {
+        // Anthropic's pricing page: a write for five minutes costs 1.25 times the input, one for an hour twice.
+        let models = PriceList.builtIn.entries.filter { $0.value.provider == "anthropic" }
+        #expect(models.count == 14)
+        for (name, entry) in models {
+            let tiers = [entry.price.rates] + entry.price.longContext.map(\.rates)
+            for rates in tiers {
+                #expect(rates.cacheWrite == rates.input / 4 * 5, "\(name)")
+                #expect(rates.longCacheWrite == rates.input * 2, "\(name)")
+            }
+        }
+    }
+
     @Test func `a discount lessens every rate of the list price, lanes and tiers included`() throws {
         let price = ModelPrice(
             rates: Prices.rates("1", "10", cached: "0.1"),
