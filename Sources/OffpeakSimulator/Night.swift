@@ -127,7 +127,7 @@ package final class Night {
             for _ in 0..<flow.jobs {
                 let job = queue.addJob(
                     flow: id, customID: "", body: Array(repeating: 0, count: chance.within(flow.bodyBytes)),
-                    maxOutputTokens: flow.maxOutputTokens)
+                    maxOutputTokens: flow.maxOutputTokens, beyond: flow.beyond)
                 checks.accepted(job)
             }
         }

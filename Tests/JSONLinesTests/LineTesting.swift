@@ -26,6 +26,7 @@ struct ParsedLine: Equatable {
     var maxOutputTokens: Int?
     var answers: Int
     var mostOutputTokens: Int?
+    var beyond: RequestLine.Beyond
 
     init(_ line: [UInt8], number: Int = 2, defaultModel: String? = nil) throws(LineError) {
         var parser = RequestLineParser(defaultModel: defaultModel)
@@ -46,6 +47,7 @@ struct ParsedLine: Equatable {
         maxOutputTokens = request.maxOutputTokens
         answers = request.answers
         mostOutputTokens = request.mostOutputTokens
+        beyond = request.beyond
     }
 }
 

@@ -105,6 +105,63 @@ import Testing
         #expect(stated == (answers == .max ? 1 << 30 : answers * 100))
     }
 
+    private static let chat = "/v1/chat/completions"
+    private static let image = #"{"type":"image_url","image_url":{"url":"https://x/y.png"}}"#
+
+    static let beyond: [(url: String, body: String, beyond: RequestLine.Beyond)] = [
+        (chat, #""messages":[{"role":"user","content":"the type of \u0074his is \"type\":\"file\""}]"#, .tokens(0)),
+        (chat, #""messages":[{"role":"user","content":[{"type":"text","text":"file"}]}]"#, .tokens(0)),
+        (chat, #""messages":[{"content":[\#(image),{"type":"text","text":"a"},\#(image)]}]"#, .tokens(100_000)),
+        (chat, #""messages":[{"content":[{"\u0074yp\u0065":"image\u005furl"}]}]"#, .tokens(50_000)),
+        (chat, #""messages":[ { "content" : [ { "type" : "input_audio" , "input_audio" : { } } ] } ]"#, .tokens(0)),
+        (chat, #""messages":[{"content":[{"type":"file","file":{"file_id":"f"}}]}]"#, .context),
+        (chat, #""messages":[{"content":[{"file":{"file_id":"f"},"type":"file"}]}]"#, .context),
+        (chat, #""messages":[{"content":[{"type":"video_url"}]}]"#, .context),
+        (chat, #""messages":[{"content":[{"type":7}]}]"#, .context),
+        (chat, #""messages":[{"role":"assistant","tool_calls":[{"type":"function","id":"a"}]}]"#, .tokens(0)),
+        (
+            chat, #""messages":[1],"tools":[{"type":"function","function":{"parameters":{"type":"object"}}}]"#,
+            .tokens(0)
+        ),
+        (chat, #""messages":[1],"tools":[{"name":"own","input_schema":{"type":"object"}}]"#, .tokens(0)),
+        (chat, #""messages":[1],"tools":[{"type":"function"},{"type":"web_search_preview"}]"#, .charges),
+        (chat, #""messages":[1],"tools":[]"#, .tokens(0)),
+        (chat, #""messages":[1],"tools":null,"plugins":null,"modalities":[ "text" ]"#, .tokens(0)),
+        (chat, #""messages":[1],"tools":{}"#, .charges),
+        (chat, #""messages":[1],"plugins":[{"id":"web"}]"#, .charges),
+        (chat, #""messages":[1],"web_search_options":{}"#, .charges),
+        (chat, #""messages":[1],"search_parameters":{"mode":"on"}"#, .charges),
+        (chat, #""messages":[1],"modalities":["text","audio"],"audio":{"voice":"x"}"#, .charges),
+        (chat, #""messages":[1],"prediction":{"type":"content","content":"a"}"#, .charges),
+        (chat, #""messages":[1],"extra_body":{"google":{"cached_content":"c"}}"#, .context),
+        (chat, #""messages":[1],"cached_content":"c""#, .context),
+        (chat, #""messages":[1],"service_tier":"auto""#, .tokens(0)),
+        (chat, #""messages":[1],"service_tier":"flex""#, .tokens(0)),
+        (chat, #""messages":[1],"service_tier":"priority""#, .otherRate),
+        (chat, #""messages":[1],"s\u0065rvice_tier":"scale""#, .otherRate),
+        (chat, #""messages":[1],"service_tier":null"#, .tokens(0)),
+        (chat, #""messages":[1],"models":["b","c"]"#, .otherRate),
+        ("/v1/responses", #""input":"file","previous_response_id":"r""#, .context),
+        ("/v1/responses", #""input":"a","conversation":"c""#, .context),
+        ("/v1/responses", #""prompt":{"id":"p"}"#, .context),
+        ("/v1/responses", #""input":[{"role":"user","content":[{"type":"input_text","text":"a"}]}]"#, .tokens(0)),
+        ("/v1/responses", #""input":[{"content":[{"type":"input_image","file_id":"f"}]}]"#, .tokens(50_000)),
+        ("/v1/responses", #""input":[{"content":[{"type":"input_file","file_url":"u"}]}]"#, .context),
+        ("/v1/responses", #""input":[{"type":"item_reference","id":"i"}]"#, .context),
+        ("/v1/responses", #""input":"a","tools":[{"type":"code_interpreter"}]"#, .charges),
+        ("/v1/embeddings", #""input":["type",[1,2]]"#, .tokens(0)),
+        ("/v1/embeddings", #""input":[{"type":"file"}]"#, .charges),
+        ("/v1/completions", #""prompt":["type"]"#, .tokens(0)),
+    ]
+
+    @Test(arguments: beyond)
+    func `what a request may take beyond its bytes is seen`(
+        url: String, body: String, beyond: RequestLine.Beyond
+    ) throws {
+        let line = #"{"custom_id":"a","url":"\#(url)","body":{"model":"m",\#(body)}}"#
+        #expect(try parsed(line).beyond == beyond)
+    }
+
     @Test func `a default model is put in only where the body names none`() throws {
         let start = #"{"custom_id":"a","url":"/v1/embeddings","body":"#
         #expect(try parsed(start + #"{ "input":"x"}}"#, defaultModel: "d").body == #"{"model":"d", "input":"x"}"#)

@@ -64,7 +64,10 @@ import Testing
         let list = try PriceList.reading(Array(Self.excerpt.utf8), name: "list")
         func price(_ name: String) throws -> ModelPrice { try #require(list.entries[name]?.price, "\(name)") }
         let plain = try price("plain")
-        #expect(plain == ModelPrice(rates: Self.rates("1.25", "10"), maxOutputTokens: 128_000, source: ""))
+        #expect(
+            plain
+                == ModelPrice(
+                    rates: Self.rates("1.25", "10"), maxOutputTokens: 128_000, maxInputTokens: 272_000, source: ""))
         #expect(list.entries["plain"]?.provider == "openai")
         let lanes = try price("lanes")
         #expect(lanes.rates == Self.rates("4", "20", cached: "0.4", write: "5", hour: "8"))

@@ -14,6 +14,8 @@ struct Spending: Sendable, CustomTestStringConvertible {
 
     static let chat = #""messages":[{"role":"user","content":"hi"}]"#
 
+    static let image = #"{"type":"image_url","image_url":{"url":"https://127.0.0.1/a"}}"#
+
     static let cases: [Spending] = [
         Spending(
             testDescription: "one answer", body: #"{"model":"m","max_tokens":100,\#(chat)}"#,
@@ -36,6 +38,16 @@ struct Spending: Sendable, CustomTestStringConvertible {
             body: #"{"model":"m","max_tokens":100,"prompt":"a","best_of":4}"#,
             usage: #"{"prompt_tokens":1,"completion_tokens":400}"#, sent: 2),
         Spending(
+            testDescription: "images", body: #"{"model":"m","max_tokens":100,"messages":[{"content":[\#(image)]}]}"#,
+            usage: #"{"prompt_tokens":50000,"completion_tokens":100}"#, sent: 6),
+        Spending(
+            testDescription: "a file",
+            body: #"{"model":"m","max_tokens":100,"messages":[{"content":[{"type":"file"}]}]}"#,
+            usage: #"{"prompt_tokens":100000,"completion_tokens":100}"#, sent: 4),
+        Spending(
+            testDescription: "a tier of another price", body: #"{"model":"m","service_tier":"priority",\#(chat)}"#,
+            usage: #"{"prompt_tokens":9,"completion_tokens":200}"#, sent: 0),
+        Spending(
             testDescription: "the prompt's tokens alone", body: #"{"model":"m","max_tokens":100,\#(chat)}"#,
             usage: #"{"prompt_tokens":9}"#, sent: 9),
         Spending(
@@ -48,7 +60,8 @@ struct Spending: Sendable, CustomTestStringConvertible {
 }
 
 @Suite struct `A budget` {
-    /// A token of output costs a cent, and the model gives at most 200 in an answer; the budget is 9.50 dollars.
+    /// A token of output costs a cent and 100,000 of input a dollar, and the model reads at most 100,000 and gives at most 200
+    /// in an answer; the budget is 9.50 dollars.
     @Test(arguments: Spending.cases)
     func `is not exceeded, however many answers a request brings and whatever they tell`(
         _ spending: Spending
@@ -61,7 +74,7 @@ struct Spending: Sendable, CustomTestStringConvertible {
             """,
             files: [
                 "prices.json":
-                    #"{"m":{"mode":"chat","input_cost_per_token":0,"output_cost_per_token":0.01,"max_output_tokens":200}}"#
+                    #"{"m":{"mode":"chat","input_cost_per_token":0.00001,"output_cost_per_token":0.01,"max_output_tokens":200,"max_input_tokens":100000}}"#
             ])
         defer { bed.remove() }
         try bed.submit(12, url: spending.url, body: spending.body)

@@ -76,7 +76,9 @@ import Testing
         #expect(money.fees > 500 && money.freeFees > 100)
         #expect(money.stops["budget_exhausted", default: 0] > 100 && money.stops["unknown_cost", default: 0] > 20)
         #expect(
-            ["exceeds_budget", "exceeds_quota", "unknown_length"].allSatisfy { money.jobStops[$0, default: 0] > 20 })
+            ["exceeds_budget", "exceeds_quota", "unknown_length", "unbounded_cost"].allSatisfy {
+                money.jobStops[$0, default: 0] > 20
+            })
         #expect(counts.dispositions["shared", default: 0] > 50)
     }
 }

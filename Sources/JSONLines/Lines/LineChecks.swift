@@ -32,6 +32,7 @@ struct LineChecks {
             modelNeedsUnescaping: model.hasEscapes,
             maxOutputTokens: isPlain ? try tokens(top(.maxTokens), "max_tokens") : try checkedMaxTokens(endpoint),
             answers: try checkedAnswers(endpoint),
+            beyond: isPlain ? .tokens(0) : beyond(endpoint),
             className: className.isPresent ? className.inside : nil,
             classNameNeedsUnescaping: className.hasEscapes,
             prompt: isPlain ? top(.prompt).range : nil,

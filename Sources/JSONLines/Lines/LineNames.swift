@@ -43,6 +43,9 @@ enum LineName: Int, CaseIterable {
 /// The members of a request body that offpeak looks at; all others travel unseen.
 enum BodyName: Int, CaseIterable {
     case model, messages, input, prompt, stream, choices, bestOf, maxTokens, maxCompletionTokens, maxOutputTokens
+    // What may make a request cost more than its bytes and its longest answer: see `LineBeyond`.
+    case serviceTier, models, tools, plugins, webSearch, searchParameters, modalities, audio, prediction
+    case previousResponse, conversation, cachedContent, extraBody
 
     var text: StaticString {
         switch self {
@@ -56,6 +59,19 @@ enum BodyName: Int, CaseIterable {
         case .maxTokens: "max_tokens"
         case .maxCompletionTokens: "max_completion_tokens"
         case .maxOutputTokens: "max_output_tokens"
+        case .serviceTier: "service_tier"
+        case .models: "models"
+        case .tools: "tools"
+        case .plugins: "plugins"
+        case .webSearch: "web_search_options"
+        case .searchParameters: "search_parameters"
+        case .modalities: "modalities"
+        case .audio: "audio"
+        case .prediction: "prediction"
+        case .previousResponse: "previous_response_id"
+        case .conversation: "conversation"
+        case .cachedContent: "cached_content"
+        case .extraBody: "extra_body"
         }
     }
 
@@ -63,14 +79,35 @@ enum BodyName: Int, CaseIterable {
     @inline(__always)
     init?(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>) {
         let candidate: BodyName
+        let first = bytes[range.lowerBound]
         switch range.count {
         case 1: candidate = .choices
-        case 5: candidate = bytes[range.lowerBound] == UInt8(ascii: "m") ? .model : .input
-        case 6: candidate = bytes[range.lowerBound] == UInt8(ascii: "s") ? .stream : .prompt
-        case 7: candidate = .bestOf
+        case 5:
+            switch first {
+            case UInt8(ascii: "m"): candidate = .model
+            case UInt8(ascii: "i"): candidate = .input
+            case UInt8(ascii: "t"): candidate = .tools
+            default: candidate = .audio
+            }
+        case 6:
+            switch first {
+            case UInt8(ascii: "s"): candidate = .stream
+            case UInt8(ascii: "p"): candidate = .prompt
+            default: candidate = .models
+            }
+        case 7: candidate = first == UInt8(ascii: "b") ? .bestOf : .plugins
         case 8: candidate = .messages
-        case 10: candidate = .maxTokens
-        case 17: candidate = .maxOutputTokens
+        case 10:
+            switch first {
+            case UInt8(ascii: "p"): candidate = .prediction
+            case UInt8(ascii: "e"): candidate = .extraBody
+            default: candidate = bytes[range.lowerBound + 1] == UInt8(ascii: "a") ? .maxTokens : .modalities
+            }
+        case 12: candidate = first == UInt8(ascii: "s") ? .serviceTier : .conversation
+        case 14: candidate = .cachedContent
+        case 17: candidate = first == UInt8(ascii: "m") ? .maxOutputTokens : .searchParameters
+        case 18: candidate = .webSearch
+        case 20: candidate = .previousResponse
         case 21: candidate = .maxCompletionTokens
         default: return nil
         }

@@ -10,6 +10,18 @@ package struct RequestLine: Sendable {
         case plain
     }
 
+    /// What a request may take beyond what its bytes and its longest answer show.
+    package enum Beyond: Hashable, Sendable {
+        /// So many tokens of input more than it has bytes: for its images.
+        case tokens(Int)
+        /// It names something whose length only the provider knows, such as a file or an earlier answer.
+        case context
+        /// Something is charged beside its tokens, or makes more of them than were asked for.
+        case charges
+        /// It may be charged at another rate than its model's.
+        case otherRate
+    }
+
     /// How the line is written.
     package let form: Form
     /// The API call that it asks for.
@@ -28,6 +40,8 @@ package struct RequestLine: Sendable {
     package let maxOutputTokens: Int?
     /// How many answers are made and charged: the larger of `n` and `best_of`, for each prompt of a completion.
     package let answers: Int
+    /// What the request may take beyond what its bytes and its longest answer show.
+    package let beyond: Beyond
     /// The workload class that the line names, if any.
     package let className: Range<Int>?
     /// Whether its raw text has escapes.

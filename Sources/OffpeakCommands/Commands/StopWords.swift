@@ -37,6 +37,8 @@ extension StopReason {
             case .exceedsQuota: "raise the quota\(goesOn)\(smaller)"
             case .unknownCost: "state the price in that key's `prices`, or in the price list\(goesOn)"
             case .unknownLength: "submit them again with max_tokens"
+            case .unboundedCost:
+                "submit them again without it, or to a class that has no budget, on a key that has no quota in money or tokens"
             }
         }
         switch FailureClass(rawValue: failureClass) {

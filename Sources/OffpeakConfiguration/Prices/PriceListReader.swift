@@ -68,6 +68,7 @@ private struct PriceListEntry {
     private var provider: String?
     private var mode: String?
     private var maxOutputTokens: Int?
+    private var maxInputTokens: Int?
     /// A price that is there and cannot be read: then nothing that the entry says can be trusted.
     private var isBroken = false
 
@@ -79,6 +80,8 @@ private struct PriceListEntry {
                 mode = value.string
             } else if name == "max_output_tokens" {
                 maxOutputTokens = value.int.flatMap { $0 > 0 ? $0 : nil }
+            } else if name == "max_input_tokens" {
+                maxInputTokens = value.int.flatMap { $0 > 0 ? $0 : nil }
             } else if name == "tiered_pricing" {
                 tiers(value)
             } else if name == "input_cost_per_token_cache_hit" {
@@ -155,7 +158,8 @@ private struct PriceListEntry {
         // Reasoning that costs as the output is output: in other lanes too, where only the output is listed.
         if base[.reasoning] == base[.output] { base[.reasoning] = nil }
         guard let plain = Self.complete(base, with: base) else { return nil }
-        var price = ModelPrice(rates: plain, maxOutputTokens: maxOutputTokens, source: "")
+        var price = ModelPrice(
+            rates: plain, maxOutputTokens: maxOutputTokens, maxInputTokens: maxInputTokens, source: "")
         price.lanes = lanes(above: 0, over: base)
         for above in Set(rates.keys.map(\.above)).sorted() where above > 0 {
             guard let own = rates[Place(above: above)], own[.input] != nil || own[.output] != nil,

@@ -57,6 +57,43 @@ package struct Flow: Sendable, Equatable {
     }
 }
 
+/// What a request may take beyond what its bytes and its longest answer show.
+package enum BeyondBytes: Hashable, Comparable, Sendable {
+    /// So many tokens of input more than it has bytes: for its images.
+    case tokens(Int)
+    /// It names something whose length only the provider knows, such as a file: as much as the model can read.
+    case context
+    /// Something is charged beside its tokens, or makes more of them than were asked for; nobody knows how much.
+    case charges
+    /// It may be charged at another rate than its model's.
+    case otherRate
+
+    package static let none = BeyondBytes.tokens(0)
+
+    /// As the queue keeps it: what takes more has the higher number. Raw values never change.
+    package var code: Int {
+        switch self {
+        case .tokens(let tokens): min(tokens, 1 << 40 - 1)
+        case .context: 1 << 40
+        case .charges: 1 << 41
+        case .otherRate: 1 << 42
+        }
+    }
+
+    /// Whether it takes less, as far as anybody knows.
+    package static func < (a: BeyondBytes, b: BeyondBytes) -> Bool { a.code < b.code }
+
+    package init(code: Int) {
+        self =
+            switch code {
+            case ..<(1 << 40): .tokens(max(0, code))
+            case 1 << 40: .context
+            case 1 << 41: .charges
+            default: .otherRate
+            }
+    }
+}
+
 /// What the scheduler needs to know of one job that is ready.
 package struct JobTicket: Sendable, Equatable {
     package var id: JobID
@@ -69,9 +106,12 @@ package struct JobTicket: Sendable, Equatable {
     package var bodyBytes: Int
     /// The output tokens that the request asks for at most; nil when it does not say.
     package var maxOutputTokens: Int?
+    /// What it may take besides.
+    package var beyond: BeyondBytes
 
     package init(
-        id: JobID, flow: FlowID, lease: Int, attemptsUsed: Int, bodyBytes: Int, maxOutputTokens: Int?
+        id: JobID, flow: FlowID, lease: Int, attemptsUsed: Int, bodyBytes: Int, maxOutputTokens: Int?,
+        beyond: BeyondBytes = .none
     ) {
         self.id = id
         self.flow = flow
@@ -79,6 +119,7 @@ package struct JobTicket: Sendable, Equatable {
         self.attemptsUsed = attemptsUsed
         self.bodyBytes = bodyBytes
         self.maxOutputTokens = maxOutputTokens
+        self.beyond = beyond
     }
 }
 

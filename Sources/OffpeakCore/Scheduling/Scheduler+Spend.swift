@@ -35,14 +35,16 @@ extension Scheduler {
 
     /// The most that a job can cost on a key. Nil when nobody can say: the price is unknown, or the length of the answer.
     ///
-    /// No token is shorter than a byte, and the envelope's bytes make up for the few tokens that chat formats add.
     mutating func worstCase(_ key: Int, _ model: String, _ ticket: JobTicket, _ endpoint: Endpoint) -> WorstCase? {
         let price = price(key, model)
         guard let own = price.own else { return nil }
+        // What costs nothing has neither charges nor another rate.
+        let isFree = own.isFree && keys[key].account.fee == nil
+        guard isFree || ticket.beyond < .charges, let input = mostInput(key, model, ticket) ?? (isFree ? 0 : nil)
+        else { return nil }
         let output = mostOutput(key, model, ticket, endpoint)
         // What is free needs no length, unless a fee is taken of its list value.
-        guard output != nil || (own.isFree && keys[key].account.fee == nil) else { return nil }
-        let input = ticket.bodyBytes
+        guard output != nil || isFree else { return nil }
         let value = own.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: .sync)
         let list = price.list?.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: .sync) ?? value
         return keys[key].account.worst(value: value, list: list, tokens: input + (output ?? 0))
@@ -55,11 +57,23 @@ extension Scheduler {
         return most.map { min($0, TokenForecast.mostTokens) }
     }
 
+    /// The longest input that a job can have; nil when nobody can say.
+    ///
+    /// No token is shorter than a byte, and the envelope's bytes make up for the few tokens that chat formats add.
+    private mutating func mostInput(_ key: Int, _ model: String, _ ticket: JobTicket) -> Int? {
+        switch ticket.beyond {
+        case .tokens(let tokens): return min(ticket.bodyBytes + tokens, TokenForecast.mostTokens)
+        case .context: return price(key, model).own?.maxInputTokens.map { max($0, ticket.bodyBytes) }
+        case .charges: return nil
+        case .otherRate: return ticket.bodyBytes
+        }
+    }
+
     /// What a job may take of quotas where it is not known what it costs.
     private mutating func unpriced(_ key: Int, _ model: String, _ ticket: JobTicket, _ endpoint: Endpoint) -> WorstCase
     {
         let output = mostOutput(key, model, ticket, endpoint) ?? 0
-        return WorstCase(charge: Charge(), tokens: ticket.bodyBytes + output)
+        return WorstCase(charge: Charge(), tokens: (mostInput(key, model, ticket) ?? ticket.bodyBytes) + output)
     }
 
     /// What a job would probably cost on a key now, on both bills; nil when its price is unknown.
@@ -99,10 +113,15 @@ extension Scheduler {
         let needsLength = quota?.tokens != nil || poolQuota?.quota.tokens != nil
         let known = worstCase(key, model, ticket, state.flow.endpoint)
         if known == nil && needsPrice {
-            return unknownCost(key, model, isPriceUnknown: price(key, model).own == nil)
+            let isPriceKnown = price(key, model).own != nil
+            if isPriceKnown, let obstacle = unbounded(key, model, ticket) { return obstacle }
+            return unknownCost(key, model, isPriceUnknown: !isPriceKnown)
         }
-        if needsLength && mostOutput(key, model, ticket, state.flow.endpoint) == nil {
-            return unknownCost(key, model, isPriceUnknown: false)
+        if needsLength {
+            if mostInput(key, model, ticket) == nil, let obstacle = unbounded(key, model, ticket) { return obstacle }
+            if mostOutput(key, model, ticket, state.flow.endpoint) == nil {
+                return unknownCost(key, model, isPriceUnknown: false)
+            }
         }
         let worst = known ?? unpriced(key, model, ticket, state.flow.endpoint)
         if let quota, let obstacle = full(keys[key].account.fit(worst), quota, keys[key].account.quotaUse, "its") {
@@ -133,6 +152,28 @@ extension Scheduler {
             }
         }
         return false
+    }
+
+    /// What makes it impossible to say what a request takes at most; nil when nothing does.
+    private mutating func unbounded(_ key: Int, _ model: String, _ ticket: JobTicket) -> KeyObstacle? {
+        let reason: String
+        switch ticket.beyond {
+        case .tokens: return nil
+        case .context:
+            guard mostInput(key, model, ticket) == nil else { return nil }
+            reason =
+                "the request names a file, an earlier answer or the like, which may be as long as the model can read, and how "
+                + "long that is for \(model) is unknown on key \(keys[key].name)"
+        case .charges:
+            reason =
+                "the request uses something that is charged beside its tokens, such as a provider's tools or sound: nobody can "
+                + "say how much before"
+        case .otherRate:
+            reason =
+                "the request may be charged at another rate than its model's, by its `service_tier` or `models`: nobody can "
+                + "say which before"
+        }
+        return Self.stop(.unboundedCost, reason, isOfJob: true)
     }
 
     private func unknownCost(_ key: Int, _ model: String, isPriceUnknown: Bool) -> KeyObstacle {

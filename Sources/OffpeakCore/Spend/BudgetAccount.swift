@@ -11,6 +11,8 @@ package enum MoneyStop: String, CaseIterable, Sendable {
     case unknownCost = "unknown_cost"
     /// Nobody can say how much a job takes at most: how long its answer may get is unknown.
     case unknownLength = "unknown_length"
+    /// Nobody can say what a job takes at most: something in the request itself has no bound.
+    case unboundedCost = "unbounded_cost"
 }
 
 /// What a workload class may still spend: one account for each calendar period, or for each batch.

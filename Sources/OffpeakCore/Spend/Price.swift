@@ -98,17 +98,20 @@ package struct ModelPrice: Hashable, Sendable {
     package var lanes: [Lane: TokenRates]
     /// The most output tokens that the model gives, if known: the worst case of a request that sets no maximum.
     package var maxOutputTokens: Int?
+    /// The most input tokens that the model reads, if known: the worst case of a request that names a file.
+    package var maxInputTokens: Int?
     /// Where the price comes from, for people: `built in, 2026-11-24`, `prices.json: gpt-5-mini`, `keys.main.prices`.
     package var source: String
 
     package init(
         rates: TokenRates, longContext: [LongContext] = [], lanes: [Lane: TokenRates] = [:],
-        maxOutputTokens: Int? = nil, source: String
+        maxOutputTokens: Int? = nil, maxInputTokens: Int? = nil, source: String
     ) {
         self.rates = rates
         self.longContext = longContext.sorted { $0.above < $1.above }
         self.lanes = lanes
         self.maxOutputTokens = maxOutputTokens
+        self.maxInputTokens = maxInputTokens
         self.source = source
     }
 

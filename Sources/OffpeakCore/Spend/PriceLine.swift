@@ -24,6 +24,10 @@ struct PriceLine {
             price.maxOutputTokens = Int(value)
             return price.maxOutputTokens != nil
         }
+        if name == "in" {
+            price.maxInputTokens = Int(value)
+            return price.maxInputTokens != nil
+        }
         guard name.first == ">" else {
             guard let lane = Lane(rawValue: String(name)), let own = Self.lane(value, of: price.rates) else {
                 return false

@@ -46,7 +46,9 @@ package struct ModelTerms: Hashable, Sendable {
     func price(list: ModelPrice?, name: String) -> ModelPrice? {
         var price: ModelPrice
         if let rates {
-            price = ModelPrice(rates: rates, maxOutputTokens: list?.maxOutputTokens, source: name)
+            price = ModelPrice(
+                rates: rates, maxOutputTokens: list?.maxOutputTokens, maxInputTokens: list?.maxInputTokens,
+                source: name)
         } else if let list, let discountMillionths {
             price = list.scaled(millionths: 1_000_000 - discountMillionths)
             let percent = Self.text(millionths: discountMillionths, percent: true)

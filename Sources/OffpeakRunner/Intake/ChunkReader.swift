@@ -158,7 +158,7 @@ struct ChunkBuilder {
         chunk.lines.append(
             IntakeLine(
                 customID: idStart..<bodyStart, body: bodyStart..<chunk.buffer.count, flow: flow, line: line.number,
-                maxOutputTokens: request.mostOutputTokens))
+                maxOutputTokens: request.mostOutputTokens, beyond: BeyondBytes(request.beyond)))
     }
 
     /// The index of the line's flow; nil when its class is not known.
@@ -181,5 +181,17 @@ struct ChunkBuilder {
         }
         (lastEndpoint, lastModel, lastClass) = (endpoint, Array(model), Array(className))
         return lastFlow
+    }
+}
+
+extension BeyondBytes {
+    fileprivate init(_ beyond: RequestLine.Beyond) {
+        self =
+            switch beyond {
+            case .tokens(let tokens): .tokens(tokens)
+            case .context: .context
+            case .charges: .charges
+            case .otherRate: .otherRate
+            }
     }
 }

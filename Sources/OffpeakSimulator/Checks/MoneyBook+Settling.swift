@@ -241,7 +241,7 @@ extension MoneyBook {
         in queue: MemoryQueue
     ) {
         counts.stops[failure.code, default: 0] += 1
-        if ["exceeds_budget", "exceeds_quota", "unknown_length"].contains(failure.code) {
+        if ["exceeds_budget", "exceeds_quota", "unknown_length", "unbounded_cost"].contains(failure.code) {
             fail("flow \(flow) is stopped for what is one job's own trouble: \(failure.message)")
         }
         guard failure.code == "budget_exhausted" else { return }
@@ -268,7 +268,7 @@ extension MoneyBook {
     private func worsts(of job: MemoryQueue.Job) -> [(key: Int, amount: MoneyEntry.Amount)] {
         plan.keys.indices.flatMap { key in
             NightPlan.models.flatMap { [$0, "x-\($0)"] }.compactMap { model in
-                worst(key, model, bytes: job.body.count, most: job.maxOutputTokens).map { (key, $0) }
+                worst(key, model, job).map { (key, $0) }
             }
         }
     }
@@ -291,6 +291,7 @@ extension MoneyBook {
                 }
             }
         case "unknown_length": isFound = job.maxOutputTokens == nil
+        case "unbounded_cost": isFound = job.beyond >= .context
         default: isFound = false
         }
         if !isFound { fail("job \(stop.job) is stopped without reason: \(stop.failure.message)") }

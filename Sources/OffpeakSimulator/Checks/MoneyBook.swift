@@ -129,13 +129,22 @@ struct MoneyBook {
     // MARK: Sending
 
     /// The most that a job can take on a key; nil: nobody can say.
-    func worst(_ key: Int, _ model: String, bytes: Int, most: Int?) -> MoneyEntry.Amount? {
-        let price = money.price(plan.keys[key], model)
-        guard let price, let output = most ?? (isFree(key, price) ? 500 : price.maxOutputTokens) else { return nil }
-        var amount = MoneyEntry.Amount(requests: 1, tokens: bytes + output)
-        amount.value = price.worst(input: bytes, output: output)
+    func worst(_ key: Int, _ model: String, _ job: MemoryQueue.Job) -> MoneyEntry.Amount? {
+        guard let price = money.price(plan.keys[key], model) else { return nil }
+        let isFree = isFree(key, price)
+        guard let output = job.maxOutputTokens ?? (isFree ? 500 : price.maxOutputTokens) else { return nil }
+        var input = job.body.count
+        switch job.beyond {
+        case .tokens(let tokens): input += tokens
+        case .context:
+            guard isFree || price.maxInputTokens != nil else { return nil }
+            input = max(input, price.maxInputTokens ?? 0)
+        case .charges, .otherRate: guard isFree else { return nil }
+        }
+        var amount = MoneyEntry.Amount(requests: 1, tokens: input + output)
+        amount.value = price.worst(input: input, output: output)
         if plan.keys[key].billing == .routerBYOK, let fee = plan.keys[key].fee {
-            let list = (money.listPrice(plan.keys[key], model) ?? price).worst(input: bytes, output: output)
+            let list = (money.listPrice(plan.keys[key], model) ?? price).worst(input: input, output: output)
             amount.value += RatePlan.ceiling(list * Int64(fee.shareMillionths))
         }
         amount.billed = amount.value
@@ -152,7 +161,7 @@ struct MoneyBook {
         if start.day != day { fail("\(name) is booked on day \(start.day), it is \(day)") }
         if start.bill != plan.keys[key].billing { fail("\(name) is on the wrong bill") }
         let pool = plan.pools.firstIndex { $0.name == plan.keys[key].pool }
-        let worst = worst(key, start.model, bytes: job.body.count, most: job.maxOutputTokens)
+        let worst = worst(key, start.model, job)
         let isCounted =
             plan.classes[classIndex].policy.budget != nil || plan.keys[key].quota?.money != nil
             || pool.flatMap { plan.pools[$0].quota?.money } != nil

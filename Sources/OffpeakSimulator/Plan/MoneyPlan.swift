@@ -36,6 +36,7 @@ package struct MoneyPlan: Sendable {
         case .own(let rates):
             guard var own = rates[model] else { return listPrice(key, model) }
             own.maxOutputTokens = listPrice(key, model)?.maxOutputTokens
+            own.maxInputTokens = listPrice(key, model)?.maxInputTokens
             return own
         }
     }
@@ -66,6 +67,7 @@ package struct RatePlan: Sendable, Equatable {
     /// With more input tokens than this everything costs twice as much.
     package var doublesAbove: Int?
     package var maxOutputTokens: Int?
+    package var maxInputTokens: Int?
 
     package init(
         input: Int64, cached: Int64? = nil, write: Int64? = nil, output: Int64, reasoning: Int64? = nil,
@@ -124,6 +126,7 @@ package struct RatePlan: Sendable, Equatable {
         }
         let tiers = doublesAbove.map { [ModelPrice.LongContext(above: $0, rates: rates(2))] } ?? []
         return ModelPrice(
-            rates: rates(1), longContext: tiers, maxOutputTokens: maxOutputTokens, source: "simulated")
+            rates: rates(1), longContext: tiers, maxOutputTokens: maxOutputTokens, maxInputTokens: maxInputTokens,
+            source: "simulated")
     }
 }

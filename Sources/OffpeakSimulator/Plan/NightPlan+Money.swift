@@ -19,8 +19,24 @@ extension NightPlan {
         }
         money.silent = chance.one(of: [0, 0, 20, 200])
         money.hasKinds = chance.percent(60)
+        plan.drawBeyond(&money)
         plan.money = money
         return plan
+    }
+
+    /// Some flows take more than their bytes.
+    private mutating func drawBeyond(_ money: inout MoneyPlan) {
+        var chance = Chance(seed: seed, purpose: 22)
+        for name in money.list.keys.sorted() where chance.percent(50) {
+            money.list[name]?.maxInputTokens = chance.within(1_000...20_000)
+        }
+        guard !hasExactTokens else { return }
+        for batch in batches.indices {
+            for flow in batches[batch].flows.indices where chance.percent(20) {
+                batches[batch].flows[flow].beyond = chance.one(
+                    of: [.tokens(chance.within(1...10_000)), .tokens(500), .context, .context, .charges, .otherRate])
+            }
+        }
     }
 
     private func drawPrices(_ money: inout MoneyPlan, _ chance: inout Chance) {

@@ -91,6 +91,7 @@ package struct BatchPlan: Sendable {
         package var jobs: Int
         package var bodyBytes: ClosedRange<Int>
         package var maxOutputTokens: Int?
+        package var beyond = BeyondBytes.none
 
         package init(
             className: String, model: String = "small", jobs: Int, bodyBytes: ClosedRange<Int> = 400...400,

@@ -8,7 +8,7 @@ extension Night {
             let job = queue.jobs[begun.job], let entry = checks.plan(ofFlow: begun.flow)
         else { return checks.fail("job \(begun.job) was begun with a key or a flow that does not exist") }
         let index = requests.count
-        let usage = kinds(of: usage(bodyBytes: begun.body.count, maxOutputTokens: job.maxOutputTokens))
+        let usage = kinds(of: usage(of: job, key, model: start.model))
         var counted = usage.totalTokens
         if plan.keys[key].tokenCounting == .reserved, let output = job.maxOutputTokens {
             counted = begun.body.count / 4 + 1 + output
@@ -32,13 +32,24 @@ extension Night {
     }
 
     /// What the request will use: exactly what can be estimated of it, or something near.
-    private func usage(bodyBytes: Int, maxOutputTokens: Int?) -> Usage {
-        let most = maxOutputTokens ?? 500
-        if plan.hasExactTokens { return Usage(inputTokens: bodyBytes / 4 + 1, outputTokens: most) }
-        let input = bodyBytes / 4 + 1
+    private func usage(of job: MemoryQueue.Job, _ key: Int, model: String) -> Usage {
+        let most = job.maxOutputTokens ?? 500
+        let input = job.body.count / 4 + 1
+        if plan.hasExactTokens { return Usage(inputTokens: input, outputTokens: most) }
         return Usage(
-            inputTokens: max(1, input * servers.chance.within(70...130) / 100),
+            inputTokens: max(1, input * servers.chance.within(70...130) / 100) + hidden(job, key, model),
             outputTokens: servers.chance.within(1...most))
+    }
+
+    /// What the bytes do not show.
+    private func hidden(_ job: MemoryQueue.Job, _ key: Int, _ model: String) -> Int {
+        switch job.beyond {
+        case .tokens(0), .otherRate: return 0
+        case .tokens(let tokens): return moneyChance.within(0...tokens)
+        case .context, .charges:
+            let longest = plan.money?.price(plan.keys[key], model)?.maxInputTokens ?? 5_000
+            return moneyChance.within(0...max(0, longest - job.body.count))
+        }
     }
 
     func arrive(_ index: Int) {

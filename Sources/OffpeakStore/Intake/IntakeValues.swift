@@ -101,13 +101,18 @@ package struct IntakeLine: Sendable, Equatable {
     /// Line number in the source, from 1.
     package var line: Int
     package var maxOutputTokens: Int?
+    package var beyond: BeyondBytes
 
-    package init(customID: Range<Int>, body: Range<Int>, flow: Int, line: Int, maxOutputTokens: Int?) {
+    package init(
+        customID: Range<Int>, body: Range<Int>, flow: Int, line: Int, maxOutputTokens: Int?,
+        beyond: BeyondBytes = .none
+    ) {
         self.customID = customID
         self.body = body
         self.flow = flow
         self.line = line
         self.maxOutputTokens = maxOutputTokens
+        self.beyond = beyond
     }
 }
 

@@ -10,6 +10,7 @@ package final class MemoryQueue: JobQueue {
         package var line: Int
         package var body: [UInt8]
         package var maxOutputTokens: Int?
+        package var beyond = BeyondBytes.none
         package var state = JobState.ready
         package var due: Timestamp?
         package var lease = 0
@@ -86,13 +87,16 @@ package final class MemoryQueue: JobQueue {
 
     /// A new job at the end of its batch.
     @discardableResult
-    package func addJob(flow: FlowID, customID: String, body: [UInt8], maxOutputTokens: Int? = nil) -> JobID {
+    package func addJob(
+        flow: FlowID, customID: String, body: [UInt8], maxOutputTokens: Int? = nil, beyond: BeyondBytes = .none
+    ) -> JobID {
         guard let batch = flows[flow]?.batch else { preconditionFailure("flow \(flow) does not exist") }
         let number = (lastNumber[batch] ?? 0) + 1
         lastNumber[batch] = number
         let id = batch << 32 + number
         jobs[id] = Job(
-            flow: flow, customID: customID, line: Int(number), body: body, maxOutputTokens: maxOutputTokens)
+            flow: flow, customID: customID, line: Int(number), body: body, maxOutputTokens: maxOutputTokens,
+            beyond: beyond)
         ready[flow, default: []].append(id)
         counts[flow, default: JobCounts()].ready += 1
         version += 1
@@ -173,7 +177,8 @@ package final class MemoryQueue: JobQueue {
                 let least = JobTicket(
                     id: first.id, flow: flow.id, lease: 0, attemptsUsed: 0,
                     bodyBytes: tickets.map(\.bodyBytes).min() ?? 0,
-                    maxOutputTokens: tickets.compactMap(\.maxOutputTokens).min())
+                    maxOutputTokens: tickets.compactMap(\.maxOutputTokens).min(),
+                    beyond: BeyondBytes(code: tickets.map(\.beyond.code).min() ?? 0))
                 found.append(
                     MoneyParked(flow: flow, reason: reason, jobs: tickets.count, first: first, least: least))
             }
@@ -385,6 +390,6 @@ package final class MemoryQueue: JobQueue {
         guard let job = jobs[id] else { preconditionFailure("job \(id) does not exist") }
         return JobTicket(
             id: id, flow: job.flow, lease: job.lease, attemptsUsed: job.attemptsUsed, bodyBytes: job.body.count,
-            maxOutputTokens: job.maxOutputTokens)
+            maxOutputTokens: job.maxOutputTokens, beyond: job.beyond)
     }
 }

@@ -19,12 +19,12 @@ extension SQLiteQueue {
             """
         /// 0.5 s per million parked jobs of the flow.
         static let reasons: StaticString = """
-            SELECT failure.code, count(*), min(job.id), min(job.bytes), min(job.max_output)
+            SELECT failure.code, count(*), min(job.id), min(job.bytes), min(job.max_output), min(job.beyond)
             FROM job JOIN failure ON failure.job = job.id
             WHERE job.state = 3 AND job.flow = ?1 AND failure.failure_class = 'quota_exhausted'
             GROUP BY failure.code
             """
-        static let ticket: StaticString = "SELECT lease, attempts_used, bytes, max_output FROM job WHERE id = ?"
+        static let ticket: StaticString = "SELECT lease, attempts_used, bytes, max_output, beyond FROM job WHERE id = ?"
         static let sliceEnd: StaticString = """
             SELECT max(id) FROM (SELECT id FROM job WHERE state = 3 AND flow = ?1 AND id > ?2 ORDER BY id LIMIT ?3)
             """
@@ -52,7 +52,7 @@ extension SQLiteQueue {
                 guard let reason = MoneyStop(rawValue: row.string(0)) else { return }
                 let ticket = JobTicket(
                     id: row.int64(2), flow: flow.id, lease: 0, attemptsUsed: 0, bodyBytes: row.int(3),
-                    maxOutputTokens: row.optionalInt(4))
+                    maxOutputTokens: row.optionalInt(4), beyond: BeyondBytes(code: row.int(5)))
                 parked.append(MoneyParked(flow: flow, reason: reason, jobs: row.int(1), first: ticket, least: ticket))
             }
         }
@@ -62,6 +62,7 @@ extension SQLiteQueue {
                 parked[i].first.attemptsUsed = row.int(1)
                 parked[i].first.bodyBytes = row.int(2)
                 parked[i].first.maxOutputTokens = row.optionalInt(3)
+                parked[i].first.beyond = BeyondBytes(code: row.int(4))
             }
         }
         return parked

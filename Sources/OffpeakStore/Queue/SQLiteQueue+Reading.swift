@@ -8,13 +8,13 @@ private enum SQL {
         ORDER BY flow.id
         """
     static let peek: StaticString = """
-        SELECT id, lease, attempts_used, bytes, max_output FROM job
+        SELECT id, lease, attempts_used, bytes, max_output, beyond FROM job
         WHERE state = 0 AND flow = ? AND id > ? ORDER BY id LIMIT ?
         """
     static let openAttempts: StaticString = """
         SELECT job.id, job.flow, attempt.lease, job.attempts_used, job.bytes, job.max_output,
             attempt.key, attempt.model, attempt.started, attempt.reserved_tokens, attempt.bill, attempt.lane, attempt.day,
-            attempt.worst_provider, attempt.worst_platform, 0, attempt.worst_list, attempt.worst_tokens
+            attempt.worst_provider, attempt.worst_platform, 0, attempt.worst_list, attempt.worst_tokens, job.beyond
         FROM attempt JOIN job ON job.id = attempt.job WHERE attempt.outcome = 0 ORDER BY attempt.job, attempt.lease
         """
     /// One look into the index per flow that has scheduled jobs.
@@ -60,7 +60,7 @@ extension SQLiteQueue {
             tickets.append(
                 JobTicket(
                     id: row.int64(0), flow: flow, lease: row.int(1), attemptsUsed: row.int(2), bodyBytes: row.int(3),
-                    maxOutputTokens: row.optionalInt(4)))
+                    maxOutputTokens: row.optionalInt(4), beyond: BeyondBytes(code: row.int(5))))
         }
         return tickets
     }
@@ -70,7 +70,7 @@ extension SQLiteQueue {
         try connection.query(SQL.openAttempts) { (row) throws(StoreError) in
             let ticket = JobTicket(
                 id: row.int64(0), flow: row.int64(1), lease: row.int(2), attemptsUsed: row.int(3),
-                bodyBytes: row.int(4), maxOutputTokens: row.optionalInt(5))
+                bodyBytes: row.int(4), maxOutputTokens: row.optionalInt(5), beyond: BeyondBytes(code: row.int(18)))
             attempts.append(
                 OpenAttempt(
                     ticket: ticket, key: row.string(6), model: row.string(7), started: row.time(8),

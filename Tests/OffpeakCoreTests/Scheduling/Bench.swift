@@ -69,7 +69,7 @@ struct Bench {
     @discardableResult
     mutating func submit(
         _ count: Int, to id: FlowID, class name: String, model: String = "m", bytes: Int = 400, maxOutput: Int? = 20,
-        priority: Int? = nil, deadline: Timestamp? = nil, attemptsUsed: Int = 0
+        priority: Int? = nil, deadline: Timestamp? = nil, attemptsUsed: Int = 0, beyond: BeyondBytes = .none
     ) -> [JobID] {
         if !flows.contains(where: { $0.id == id }) {
             flows.append(
@@ -83,7 +83,7 @@ struct Bench {
             jobs[job] = Job(
                 ticket: JobTicket(
                     id: job, flow: id, lease: 0, attemptsUsed: attemptsUsed, bodyBytes: bytes,
-                    maxOutputTokens: maxOutput))
+                    maxOutputTokens: maxOutput, beyond: beyond))
         }
         jobsOfFlow[id, default: []] += ids
         openJobs[id, default: 0] += count

@@ -197,6 +197,41 @@ import Testing
         }
     }
 
+    @Test func `what takes more than its bytes counts for more, and what has no bound is parked by itself`() {
+        for (longest, free) in [(nil, false), (1_000, false), (nil, true)] as [(Int?, Bool)] {
+            var list = free ? prices([:], free: ["k"]) : prices(["k": (1, 1)])
+            if let longest {
+                let price = ModelPrice(rates: Prices.rates("1", "1"), maxInputTokens: longest, source: "")
+                list = PriceBook(lists: [PriceList(name: "", entries: ["m": .init(price: price)])])
+            }
+            var bench = Bench(
+                keys: [key("k")],
+                // A job of 400 bytes takes 420 millionths of a dollar at most.
+                classes: [policy("x") { $0.budget = Budget(limit: nano(12_000_000), per: .day) }], prices: list)
+            bench.submit(1, to: 1, class: "x")
+            let images = bench.submit(1, to: 1, class: "x", beyond: .tokens(9_000))
+            let tooMany = bench.submit(1, to: 1, class: "x", beyond: .tokens(12_000))
+            let files = bench.submit(1, to: 1, class: "x", beyond: .context)
+            let tools = bench.submit(1, to: 1, class: "x", beyond: .charges)
+            let tiers = bench.submit(1, to: 1, class: "x", beyond: .otherRate)
+            bench.submit(1, to: 1, class: "x")
+            bench.tell()
+            bench.run(for: .minutes(1))
+            guard !free else {
+                #expect(bench.count(.succeeded) == 7)
+                continue
+            }
+            let worst = bench.starts.first { $0.job == images[0] }?.worst
+            #expect(worst?.provider == nano(9_420_000))
+            let file = bench.starts.first { $0.job == files[0] }?.worst
+            #expect(file?.provider == longest.map { _ in nano(1_020_000) })
+            let unbounded = (longest == nil ? files : []) + tools + tiers
+            #expect(bench.stops.filter { $0.failure.code == "unbounded_cost" }.map(\.job) == unbounded)
+            #expect(bench.stops.filter { $0.failure.code == "exceeds_budget" }.map(\.job) == tooMany)
+            #expect(bench.count(.succeeded) == (longest == nil ? 3 : 4))
+        }
+    }
+
     @Test func `a key whose price is unknown is passed over beside one whose price is known`() {
         var bench = Bench(
             keys: [key("unknown"), key("known")],

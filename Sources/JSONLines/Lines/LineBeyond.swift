@@ -1,0 +1,183 @@
+/// What a request may take beyond what its bytes and its longest answer show: budgets must know before it is sent.
+extension LineChecks {
+    /// More tokens than any provider of the built-in list counts for one image, however it is shown. The most that OpenAI's
+    /// guide comes to is 48,169: gpt-4o-mini, 2,833 and 5,667 for each of at most 8 tiles
+    /// (developers.openai.com/api/docs/guides/images-vision, calculating costs).
+    private static let imageTokens = 50_000
+
+    func beyond(_ endpoint: LineEndpoint) -> RequestLine.Beyond {
+        if hasOtherRate { return .otherRate }
+        if hasCharges { return .charges }
+        let input = endpoint == .chatCompletions ? inBody(.messages) : inBody(.input)
+        var parts = ContentParts()
+        if endpoint != .completions, input.isPresent, ContentParts.mayBe(in: scan.cursor.bytes, input.range) {
+            var cursor = JSONCursor(scan.cursor.bytes, at: input.range.lowerBound)
+            parts.read(&cursor)
+        }
+        let named = [BodyName.previousResponse, .conversation, .cachedContent, .extraBody].contains { isSet($0) }
+        let storedPrompt = endpoint == .responses && inBody(.prompt).kind == .object
+        if parts.hasUnknown || named || storedPrompt {
+            // Embeddings take one context for each of their inputs.
+            return endpoint == .embeddings ? .charges : .context
+        }
+        return .tokens(min(product(parts.images, Self.imageTokens), RequestLine.mostTokens))
+    }
+
+    private func isSet(_ name: BodyName) -> Bool { inBody(name).isPresent && inBody(name).kind != .null }
+
+    /// A faster tier at a price of its own, or a router's choice of models.
+    private var hasOtherRate: Bool {
+        if isSet(.models) { return true }
+        guard isSet(.serviceTier) else { return false }
+        let usual: [StaticString] = ["auto", "default", "flex", "standard", "standard_only", "batch"]
+        let tier = inBody(.serviceTier)
+        guard tier.kind == .string, !tier.hasEscapes else { return true }
+        return !usual.contains { scan.cursor.bytes.holds($0, at: tier.inside) }
+    }
+
+    /// Searches and other tools that the provider runs, sound as output, and predicted text that is charged where it is wrong.
+    private var hasCharges: Bool {
+        let names = [BodyName.plugins, .webSearch, .searchParameters, .audio, .prediction]
+        if names.contains(where: { isSet($0) }) { return true }
+        if isSet(.modalities), !isOnlyText(inBody(.modalities)) { return true }
+        guard isSet(.tools) else { return false }
+        var parts = ContentParts()
+        var cursor = JSONCursor(scan.cursor.bytes, at: inBody(.tools).range.lowerBound)
+        return !parts.areFunctions(&cursor)
+    }
+
+    private func isOnlyText(_ list: LineScan.Value) -> Bool {
+        let plain: [UInt8] = scan.cursor.bytes[list.range].filter { $0 > 0x20 }
+        return plain == Array("[\"text\"]".utf8)
+    }
+}
+
+/// The parts of a request's content that are no text, found by their `type`. The bytes have been validated before.
+struct ContentParts {
+    private(set) var images = 0
+    /// Something of which neither kind nor length is known.
+    private(set) var hasUnknown = false
+
+    /// Whether there may be a `type` at all: text alone needs no second reading. A letter of the name may be written as an
+    /// escape; those of ASCII letters begin with `\u004` to `\u007`.
+    static func mayBe(in bytes: UnsafeRawBufferPointer, _ range: Range<Int>) -> Bool {
+        let type: UInt32 = 0x6570_7974
+        let escape: UInt32 = 0x3030_755C
+        var at = range.lowerBound
+        while at + 4 < range.upperBound {
+            let word = bytes.loadUnaligned(fromByteOffset: at, as: UInt32.self).littleEndian
+            if word == type { return true }
+            if word == escape, (UInt8(ascii: "4")...UInt8(ascii: "7")).contains(bytes[at + 4]) { return true }
+            at &+= 1
+        }
+        return false
+    }
+
+    /// Reads the value at the cursor, with everything in it.
+    mutating func read(_ cursor: inout JSONCursor) {
+        switch cursor.byte {
+        case .openBrace:
+            forEach(&cursor) { parts, cursor, name in
+                guard let name, parts.isType(name, cursor) else { return parts.read(&cursor) }
+                parts.take(&cursor)
+            }
+        case .openBracket: forEach(&cursor) { parts, cursor, _ in parts.read(&cursor) }
+        default: _ = cursor.skipValue(depth: 0)
+        }
+    }
+
+    /// Whether the array at the cursor has nothing but tools that the caller runs itself.
+    mutating func areFunctions(_ cursor: inout JSONCursor) -> Bool {
+        guard cursor.byte == .openBracket else { return false }
+        var areAll = true
+        forEach(&cursor) { _, cursor, _ in
+            guard cursor.byte == .openBrace else {
+                areAll = false
+                _ = cursor.skipValue(depth: 0)
+                return
+            }
+            // An Anthropic tool of the caller's own has no type.
+            var isOwn = true
+            var parts = ContentParts()
+            parts.forEach(&cursor) { parts, cursor, name in
+                if let name, parts.isType(name, cursor) {
+                    let kind = parts.text(&cursor)
+                    isOwn = kind == Array("function".utf8) || kind == Array("custom".utf8)
+                } else {
+                    _ = cursor.skipValue(depth: 0)
+                }
+            }
+            if !isOwn { areAll = false }
+        }
+        return areAll
+    }
+
+    private mutating func take(_ cursor: inout JSONCursor) {
+        guard let kind = text(&cursor) else {
+            hasUnknown = true
+            return
+        }
+        if Self.images.contains(kind) {
+            images += 1
+        } else if !Self.texts.contains(kind) {
+            hasUnknown = true
+        }
+    }
+
+    /// The decoded string at the cursor, which is passed; nil for another value.
+    private func text(_ cursor: inout JSONCursor) -> [UInt8]? {
+        let start = cursor.at
+        guard cursor.byte == .quote else {
+            _ = cursor.skipValue(depth: 0)
+            return nil
+        }
+        guard cursor.skipString() else { return nil }
+        // SAFETY: copied within the borrow of the cursor's bytes.
+        return JSONText.decodedBytes(UnsafeRawBufferPointer(rebasing: cursor.bytes[(start + 1)..<(cursor.at - 1)]))
+    }
+
+    private func isType(_ name: (range: Range<Int>, isEscaped: Bool), _ cursor: JSONCursor) -> Bool {
+        guard name.isEscaped else { return cursor.bytes.holds("type", at: name.range) }
+        // SAFETY: read within the borrow of the cursor's bytes.
+        return JSONText.decodedBytes(UnsafeRawBufferPointer(rebasing: cursor.bytes[name.range])) == Array("type".utf8)
+    }
+
+    /// Calls `body` at each element of an array or value of an object's member, which it must pass.
+    private mutating func forEach(
+        _ cursor: inout JSONCursor,
+        _ body: (inout ContentParts, inout JSONCursor, (range: Range<Int>, isEscaped: Bool)?) -> Void
+    ) {
+        let isObject = cursor.byte == .openBrace
+        cursor.at += 1
+        cursor.skipSpace()
+        while cursor.byte != (isObject ? .closeBrace : .closeBracket) {
+            var name: (range: Range<Int>, isEscaped: Bool)?
+            if isObject {
+                let start = cursor.at + 1
+                guard cursor.skipString() else { return }
+                name = (start..<(cursor.at - 1), cursor.hasEscapes)
+                guard cursor.skipColon() else { return }
+            }
+            body(&self, &cursor, name)
+            cursor.skipSpace()
+            guard cursor.byte == .comma else { break }
+            cursor.at += 1
+            cursor.skipSpace()
+        }
+        cursor.at += 1
+    }
+
+    private static func names(_ words: String) -> Set<[UInt8]> {
+        Set(words.split(separator: " ").map { Array($0.utf8) })
+    }
+
+    private static let images = names("image_url input_image image computer_screenshot")
+
+    /// Text, its envelopes, and sound, of which a second takes more bytes than tokens: no longer than their bytes.
+    private static let texts = names(
+        """
+        text input_text output_text refusal message function custom function_call function_call_output custom_tool_call \
+        custom_tool_call_output tool_use tool_result reasoning reasoning_text summary_text thinking redacted_thinking \
+        ephemeral base64 url input_audio
+        """)
+}
