@@ -46,6 +46,7 @@ package final class Engine {
     var snapshot: RunSnapshot
     var rates = RateMeter()
     var bills = BillWatch()
+    var troubles = TroubleWatch()
     /// Whether a price is known, for routes whose answers cost nothing.
     var pricedRoutes: [LedgerRoute: Bool] = [:]
     var drainCause: RunEnd.Cause?
@@ -182,6 +183,7 @@ package final class Engine {
         if !dispatch.keepsWords, case .failure(let failure) = report.outcome {
             report.outcome = .failure(failure.inOurWords)
         }
+        troubles.ended(key: configuration.keys[dispatch.key].name, report.outcome, at: clock.now)
         return (job, report)
     }
 
