@@ -5,22 +5,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . Examples/setup/tools.sh
 
-need_swift
-need /usr/include/sqlite3.h libsqlite3-dev
-need /usr/lib/x86_64-linux-gnu/libcurl.so.4 libcurl4
-install_missing
-echo "building (the first time takes a few minutes) …"
-swift build -c release --product offpeak >/dev/null
-offpeak="$PWD/.build/release/offpeak"
+build_offpeak
 examples="$PWD/Examples"
 
 folder="$(mktemp -d)"
 cd "$folder"
-"$offpeak" --quiet rehearse --port 0 --profile "$examples/quickstart/provider.json5" >address &
-provider=$!
-trap 'kill "$provider" 2>/dev/null; rm -rf "$folder"' EXIT
-until [ -s address ]; do sleep 0.1; done
-sed "s|PROVIDER_URL|$(cat address)|" "$examples/quickstart/offpeak.json5" >offpeak.json5
+trap 'kill "${provider:-}" 2>/dev/null; rm -rf "$folder"' EXIT
+rehearse_example "$examples/quickstart"
 
 # 400 tickets to classify, made from a few sentences.
 subjects=("The invoice shows the wrong amount" "The app closes when I open a photo" "How do I change my address"

@@ -13,22 +13,13 @@ fi
 cd "$(dirname "$0")/.."
 . Examples/setup/tools.sh
 
-need_swift
-need /usr/include/sqlite3.h libsqlite3-dev
-need /usr/lib/x86_64-linux-gnu/libcurl.so.4 libcurl4
-install_missing
-echo "building (the first time takes a few minutes) …"
-swift build -c release --product offpeak >/dev/null
-offpeak="$PWD/.build/release/offpeak"
+build_offpeak
 files="$PWD/Examples/walkthrough"
 
 folder="${kept:-$(mktemp -d)}"
 cd "$folder"
-"$offpeak" --quiet rehearse --port 0 --profile "$files/provider.json5" >address &
-provider=$!
-trap 'kill "$provider" 2>/dev/null; [ -n "${kept:-}" ] || rm -rf "$folder"' EXIT
-until [ -s address ]; do sleep 0.1; done
-sed "s|PROVIDER_URL|$(cat address)|" "$files/offpeak.json5" >offpeak.json5
+trap 'kill "${provider:-}" 2>/dev/null; [ -n "${kept:-}" ] || rm -rf "$folder"' EXIT
+rehearse_example "$files"
 cp "$files/prices.json" .
 (umask 077 && echo "test-team-a" >team-a.secret)
 bash "$files/batches.sh"
@@ -53,7 +44,7 @@ show_key() {
     "$offpeak" keys | awk -v key="$1" '/^[^ ]/ { shown = $1 == key } shown'
 }
 # The first line of a batch's results with receipts that matches an extended regular expression: its custom_id.
-job() { "$offpeak" --quiet results "$1" --receipts | grep -m 1 -E "$2" | cut -d'"' -f8; }
+job() { "$offpeak" --quiet results "$1" --receipts --partial | grep -m 1 -E "$2" | cut -d'"' -f8; }
 
 story "Five batches, one for each class. What a class may do is said before anything is sent."
 for class in contracts support nightly audited alerts; do "$offpeak" submit "$class.jsonl" --class "$class" >ids; done

@@ -27,6 +27,29 @@ install_missing() {
     missing_packages=()
 }
 
+# build_offpeak: installs what is missing, builds, and sets `offpeak` to the program. In the repository's own folder.
+build_offpeak() {
+    need_swift
+    need /usr/include/sqlite3.h libsqlite3-dev
+    need /usr/lib/x86_64-linux-gnu/libcurl.so.4 libcurl4
+    install_missing
+    echo "building (the first time takes a few minutes) …"
+    swift build -c release --product offpeak >/dev/null
+    offpeak="$PWD/.build/release/offpeak"
+}
+
+# rehearse_example FOLDER: starts an example's provider as `$provider`, and puts the example's configuration, with the
+# provider's address in it, into the present folder. The caller ends it.
+rehearse_example() {
+    "$offpeak" --quiet rehearse --port 0 --profile "$1/provider.json5" >address &
+    provider=$!
+    until [ -s address ]; do
+        kill -0 "$provider" 2>/dev/null || { echo "the rehearsed provider did not start" >&2; exit 2; }
+        sleep 0.1
+    done
+    sed "s|PROVIDER_URL|$(cat address)|" "$1/offpeak.json5" >offpeak.json5
+}
+
 # need_swift: the one thing that is not installed for you.
 need_swift() {
     command -v swift >/dev/null 2>&1 && return 0

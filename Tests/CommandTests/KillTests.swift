@@ -132,6 +132,30 @@ import Testing
         // Acknowledged: the same file is a new batch from now on.
         #expect(try await place.run(call).out == "b2\n")
     }
+
+    @Test func `a killed submit is completed by the same call, though its deadline's moment has passed since`()
+        async throws
+    {
+        let place = try Workplace()
+        try place.configure(nil)
+        try place.write(Workplace.prompts(120_000, padding: 60), to: "in.jsonl")
+        let moment = Date(timeIntervalSince1970: (Date().timeIntervalSince1970 + 3).rounded(.up))
+        let call = ["submit", "in.jsonl", "--model", "m", "--deadline", ISO8601DateFormatter().string(from: moment)]
+        let submit = try place.start(call)
+        await place.kill(submit, atBytes: 2_500_000)
+        #expect(await submit.wait() == 137)
+        try await eventually("the moment to pass") { Date() > moment }
+        let other = try await place.run(call + ["--name", "other"])
+        #expect(other.status == 1 && other.err.contains("is in the past"), "\(other)")
+        let last = try await place.run(call)
+        #expect(last.out == "b1\n" && last.status == 0, "\(last)")
+        #expect(last.err == "120000 jobs queued as b1 (an interrupted submit was completed)\n")
+        // Acknowledged: what would be a new batch now has its deadline behind it.
+        let again = try await place.run(call)
+        #expect(again.status == 1 && again.out == "" && again.err.contains("is in the past"), "\(again)")
+        let batches = try await place.run("status", "--json").document()["batches"].list
+        #expect(batches.count == 1 && batches[0]["jobs"]["total"].int == 120_000 && !batches[0]["deadline"].isNull)
+    }
 }
 
 extension Workplace {

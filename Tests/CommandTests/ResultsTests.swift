@@ -246,6 +246,42 @@ import Testing
                 == "error: batch b2 has no job \"p-99\"\nhint: ids are the lines' custom_id, exactly as written\n")
     }
 
+    @Test func `what is parked makes results end with 3, and say that they are not final`() async throws {
+        let (place, _) = try await Workplace.rehearsed(
+            #"{ latency: "5ms", keys: { "test-key-one": {} }, faults: [{ what: "revoked", key: "test-key-one", after_requests: 3 }] }"#,
+            limits: "concurrent: 1", classes: #""nightly": { posture: "strict", keys: { only: ["one"] } }"#)
+        try await place.submit(5)
+        #expect(try await place.run("run").status == 3)
+        #expect(try await place.status()["jobs"]["parked"].int == 2)
+        let told = "b1: 3 answers, 2 errors\n"
+        let whole = try await place.run("results", "b1", "-o", "out.jsonl")
+        #expect(whole.status == 3 && whole.out == "")
+        #expect(
+            whole.err == told + "not final: 2 jobs parked, which may still be answered; `offpeak status b1` tells why, "
+                + "and what to do about it\n", "\(whole)")
+        #expect(try place.read("out.jsonl").split(separator: "\n").count == 5)
+        let document = try await place.run("results", "b1", "-o", "out.jsonl", "--json")
+        #expect(try document.status == 3 && document.document()["parked"].int == 2)
+        let partial = try await place.run("results", "b1", "--partial")
+        #expect(partial.status == 0 && partial.err == told)
+    }
+
+    @Test func `keys tells what a pool's keys share`() async throws {
+        let (place, _) = try await Workplace.rehearsed(limits: "concurrent: 8")
+        try await place.submit(4)
+        try await place.ok("run")
+        let text = try place.read("offpeak.json5")
+        try place.write(
+            text.replacing("keys: {", with: "pools: { org: { rpm: 90, rpd: 700 } },\nkeys: {", maxReplacements: 1)
+                .replacing("secret: {", with: "pool: \"org\", secret: {"), to: "offpeak.json5")
+        let used = try await place.run("keys", "--json").document()["keys"][0]
+        #expect(used["pool_limits"]["rpm"].int == 90 && used["pool_limits"]["rpd"].int == 700)
+        #expect(used["pool_used"]["requests_today"].int == 4)
+        #expect(used["pool_used"]["tokens_today"].int == used["used"]["tokens_today"].int)
+        let words = try await place.ok("keys")
+        #expect(words.contains("\n    pool org: 90 rpm, 700 rpd; today: 4 requests, "), "\(words)")
+    }
+
     @Test func `ids come back as they were, whatever they are`() async throws {
         let (place, _) = try await Workplace.rehearsed()
         let ids = ["ünïcode-🦉", "with \"quotes\" and \\", "-starts-with-a-dash", " spaces ", "emoji 👩‍👩‍👧", "b1", "/slash"]

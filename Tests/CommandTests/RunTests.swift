@@ -53,6 +53,20 @@ import Testing
         #expect(try await provider.ledger()["requests"].int == 0)
     }
 
+    @Test func `a run that stands still for a provider says which, why and until when, once`() async throws {
+        let (place, provider) = try await Workplace.rehearsed()
+        try await place.submit(3)
+        provider.child.signal(SIGKILL)
+        _ = await provider.child.wait()
+        let run = try place.start("run")
+        #expect(await run.err.until(contains: "waiting: "))
+        run.signal(SIGTERM)
+        #expect(await run.wait() == 143)
+        let lines = await run.err.whole().split(separator: "\n").filter { $0.hasPrefix("waiting: ") }
+        #expect(lines.count == 1 && lines[0].hasPrefix("waiting: 3 jobs; key one: "), "\(lines)")
+        #expect(lines[0].contains("onnect") && lines[0].contains(/, tried again at 20[-0-9T:]+Z$/), "\(lines)")
+    }
+
     // MARK: Signals
 
     @Test(arguments: [(SIGINT, Int32(130)), (SIGTERM, Int32(143))])

@@ -89,6 +89,42 @@ struct Spending: Sendable, CustomTestStringConvertible {
         #expect(end.succeeded == spending.sent && end.unfinished == 12 - spending.sent)
     }
 
+    /// A cent a token: the day's 2.50 dollars are two answers. Midnight is two seconds after the run's beginning, and the run
+    /// watches for four.
+    @Test func `that parked jobs gives them back when its period ends during a run`() throws {
+        let bed = try Bed(
+            """
+            { prices: "prices.json",
+              keys: { a: { provider: "openai", secret: { env: "A" }, limits: { concurrent: 4 } } },
+              classes: { x: { posture: "cost", budget: { usd: 2.5, per: "day", then: "park" } } } }
+            """,
+            files: [
+                "prices.json":
+                    #"{"m":{"mode":"chat","input_cost_per_token":0,"output_cost_per_token":0.01,"max_output_tokens":200}}"#
+            ])
+        defer { bed.remove() }
+        try bed.submit(5, body: #"{"model":"m","max_tokens":100,\#(Spending.chat)}"#)
+        let day: Int64 = 86_400_000
+        let clock = RunnerClock(ahead: .milliseconds(day - 2_000 - RunnerClock().wall.milliseconds % day))
+        var notes: [String] = []
+        var mostParked = 0
+        let end = try bed.run(
+            environment: ["A": "test-secret-1"], limit: .seconds(4), clock: clock, watch: true,
+            onProgress: { mostParked = max(mostParked, $0.parked) }, onNote: { notes.append($0) }
+        ) { _ in
+            answer(
+                200,
+                #"{"choices":[{"message":{"content":"ok"},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":100}}"#
+            )
+        }
+        #expect(mostParked == 3)
+        #expect(
+            notes.filter { $0.contains("parked for lack of money") } == [
+                "3 jobs that had been parked for lack of money: budgets and quotas have room for them now"
+            ], "\(notes)")
+        #expect(end.succeeded == 4 && end.parked == 1 && end.unfinished == 1, "\(end)")
+    }
+
     @Test func `counts an answer of unstated length as no token forecast would believe it`() {
         // The two modules do not see each other.
         #expect(RequestLine.longestAnswer == TokenForecast.unboundedOutput)

@@ -79,19 +79,20 @@ struct Bed {
 
     /// Runs until the queue is worked off; the whole of it may take so long, or the run is stopped and says so.
     func run(
-        environment: [String: String], limit: Interval = .seconds(60),
-        onProgress: @escaping (RunSnapshot) -> Void = { _ in },
+        environment: [String: String], limit: Interval = .seconds(60), clock: RunnerClock = RunnerClock(),
+        watch: Bool = false, onProgress: @escaping (RunSnapshot) -> Void = { _ in },
+        onNote: @escaping (String) -> Void = { _ in },
         answer: @escaping @Sendable (String) -> HTTPExchange
     ) throws -> RunEnd {
-        let clock = RunnerClock()
         let queue = try SQLiteQueue(path: queuePath, now: clock.now)
         var options = RunOptions(seed: 1)
         options.until = clock.now + limit
+        options.watch = watch
         var secrets = KeyRing(configuration: configuration, environment: environment)
         #expect(secrets.load(configuration.keys.map(\.name), at: clock.now).isEmpty)
         let engine = try Engine(
             configuration: configuration, secrets: secrets, queue: queue, options: options, clock: clock,
-            makeTransport: { InstantTransport(answer: answer, deliver: $0) }, onProgress: onProgress, onNote: { _ in })
+            makeTransport: { InstantTransport(answer: answer, deliver: $0) }, onProgress: onProgress, onNote: onNote)
         return try engine.run()
     }
 }

@@ -15,7 +15,10 @@ extension Command {
         let views = configuration.keys.map { key in
             let money = KeyMoney(
                 key, in: configuration, lines: state.spending, calendar: calendar, now: clock.wall)
-            return KeyView(key, state: state, money: money, now: clock.now)
+            let pool = configuration.pools.first { $0.name == key.pool }
+            return KeyView(
+                key, pool: pool.map { PoolView($0, in: configuration, state) }, state: state, money: money,
+                now: clock.now)
         }
         if context.printer.usesJSON {
             context.printer.json { writer in
@@ -57,9 +60,41 @@ struct KeyUse {
     }
 }
 
+/// What the keys of a pool share, as `keys` shows it with each of them.
+struct PoolView {
+    let pool: PoolDescriptor
+    /// Of all its keys.
+    let requests: Int
+    let tokens: Int
+
+    init(_ pool: PoolDescriptor, in configuration: Configuration, _ state: KeyUse) {
+        self.pool = pool
+        let uses = configuration.keys.filter { $0.pool == pool.name }.compactMap { state.today[$0.name] }
+        requests = uses.reduce(0) { $0 + $1.requests }
+        tokens = uses.reduce(0) { $0 + $1.tokens }
+    }
+
+    func write(to writer: inout JSONWriter) {
+        writer.object("pool_limits") { limits in
+            for (name, value) in KeyView.named(pool.limits) { limits.member(name, value) }
+        }
+        writer.object("pool_used") {
+            $0.member("requests_today", requests)
+            $0.member("tokens_today", tokens)
+        }
+    }
+
+    var line: String {
+        let limits = KeyView.named(pool.limits).map { "\($0.1) \($0.0)" }
+        return "    pool \(pool.name): \(limits.isEmpty ? "no limits stated" : limits.joined(separator: ", "))"
+            + "; today: \(requests) requests, \(tokens) tokens of all its keys"
+    }
+}
+
 /// One key as `keys` shows it.
 struct KeyView {
     let key: KeyDescriptor
+    let pool: PoolView?
     let memory: KeyMemory?
     let today: KeyDayUse?
     let total: KeyTotal?
@@ -67,8 +102,9 @@ struct KeyView {
     let health: String
     let until: Timestamp?
 
-    init(_ key: KeyDescriptor, state: KeyUse, money: KeyMoney, now: Timestamp) {
+    init(_ key: KeyDescriptor, pool: PoolView?, state: KeyUse, money: KeyMoney, now: Timestamp) {
         self.key = key
+        self.pool = pool
         self.money = money
         memory = state.memories[key.name]
         today = state.today[key.name]
@@ -111,10 +147,11 @@ struct KeyView {
             $0.member("input_tokens", total?.usage.inputTokens ?? 0)
             $0.member("output_tokens", total?.usage.outputTokens ?? 0)
         }
+        pool?.write(to: &writer)
         money.write(to: &writer)
     }
 
-    private static func named(_ limits: Limits) -> [(String, Int)] {
+    static func named(_ limits: Limits) -> [(String, Int)] {
         [
             ("rpm", limits.rpm), ("tpm", limits.tpm), ("rpd", limits.rpd), ("tpd", limits.tpd),
             ("concurrent", limits.concurrent),
@@ -138,6 +175,7 @@ struct KeyView {
         lines.append(
             "    today: \(today?.requests ?? 0) requests, \(today?.tokens ?? 0) tokens; in all \(total?.attempts ?? 0) attempts, "
                 + "\(total?.succeeded ?? 0) succeeded, \(total?.failed ?? 0) failed, \(total?.unknown ?? 0) unknown")
+        if let pool { lines.append(pool.line) }
         return (lines + money.lines).joined(separator: "\n")
     }
 }

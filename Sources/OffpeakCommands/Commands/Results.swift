@@ -43,25 +43,35 @@ extension Command {
             let summary = try export.write(reader.results(of: batch.id, receipts: receipts))
             // A partial delivery is a look at what there is; the whole one comes later.
             let erased = left > 0 ? 0 : try context.erase(summary.delivered, of: batch, reader)
+            // Their lines are errors now, and may be answers later: no end that a script should take for one.
+            let parked = context.arguments.has("--partial") ? 0 : batch.counts.parked
+            let status: ExitStatus = parked > 0 ? .unfinishedJobs : .success
             if path != nil, context.printer.usesJSON {
                 context.printer.json {
                     $0.member("batch", "b\(batch.id)")
                     $0.member("answers", summary.succeeded)
                     $0.member("errors", summary.failed)
                     $0.member("open", summary.open)
+                    $0.member("parked", batch.counts.parked)
                     $0.member("erased", erased)
                     $0.member("erased_before", summary.erased)
                 }
-                return .success
+                return status
             }
             var text = "b\(batch.id): \(Words.count(summary.succeeded, "answer")), "
             text += Words.count(summary.failed, "error")
             if summary.open > 0 { text += ", \(Words.count(summary.open, "job")) without an outcome left out" }
             if summary.erased > 0 { text += ", \(Words.count(summary.erased, "answer")) erased earlier left out" }
             context.printer.note(text)
+            if parked > 0 {
+                context.printer.note(
+                    "not final: \(Words.count(parked, "job")) parked, which may still be answered; `offpeak status "
+                        + "b\(batch.id)` tells why, and what to do about it")
+            }
             if erased > 0 {
                 context.printer.note("the queue keeps only hashes of these answers now, as the class's `retain` says")
             }
+            return status
         } catch let failure as ResultsExport.WriteFailure {
             if failure.isClosedPipe { return .success }
             throw CommandFailure(
@@ -70,7 +80,6 @@ extension Command {
                 hint: failure.isMachines
                     ? "make room and run the same command again" : "name another file with -o or --errors")
         }
-        return .success
     }
 }
 

@@ -20,7 +20,7 @@ extension Command {
             ])
     ) { context in
         let configuration = try context.configuration()
-        let request = try context.submission(of: context.arguments.positionals[0], configuration)
+        let request = try context.submission(of: context.arguments.positionals[0], configuration, mayGoOn: true)
         let clock = RunnerClock()
         let display = SubmitDisplay(printer: context.printer)
         var status = ExitStatus.success
@@ -36,6 +36,9 @@ extension Command {
         } catch let failure as SourceFailure {
             display.clear()
             throw CommandFailure(failure, toBe: "submitted")
+        } catch is NothingToComplete {
+            // The moment is over, and no batch was left half submitted with it.
+            _ = try context.deadline(configuration.policy(of: request.className))
         }
         return status
     }
@@ -73,22 +76,33 @@ extension CommandFailure {
 }
 
 extension CommandContext {
-    /// What `submit` is asked for, and `plan` of a file.
-    func submission(of path: String, _ configuration: Configuration) throws -> SubmissionRequest {
+    /// What `submit` is asked for, and `plan` of a file. With `mayGoOn` the deadline may be over, if all that is left to do is
+    /// to complete a batch that has it already.
+    func submission(
+        of path: String, _ configuration: Configuration, mayGoOn: Bool = false
+    ) throws -> SubmissionRequest {
         let className = arguments["--class"] ?? Configuration.defaultClass
         let names = configuration.classes.map(\.name)
         try checkName(className, among: names, what: "class")
         let priority = try number("--priority", in: -1_000_000...1_000_000)
         let policy = configuration.policy(of: className)
-        return SubmissionRequest(
+        var request = SubmissionRequest(
             path: path, name: arguments["--name"] ?? (path == "-" ? "stdin" : URL(filePath: path).lastPathComponent),
             className: className, model: arguments["--model"], priority: priority,
-            deadline: try deadline(policy), deadlineText: arguments["--deadline"] ?? "",
+            deadline: nil, deadlineText: arguments["--deadline"] ?? "",
             skipsBadLines: arguments.has("--skip-bad-lines"), knownClasses: Set(names))
+        if mayGoOn, path != "-", let date = ISO8601DateFormatter().date(from: request.deadlineText), date <= Date(),
+            FileManager.default.fileExists(atPath: queuePath)
+        {
+            request.onlyCompletes = true
+        } else {
+            request.deadline = try deadline(policy)
+        }
+        return request
     }
 
     /// `--deadline`, else the class's own, counted from now.
-    private func deadline(_ policy: ClassPolicy?) throws -> Timestamp? {
+    fileprivate func deadline(_ policy: ClassPolicy?) throws -> Timestamp? {
         let now = RunnerClock().now
         guard let text = arguments["--deadline"] else { return policy?.deadline.map { now + $0 } }
         let (least, most) = (Configuration.deadlines.lowerBound, Configuration.deadlines.upperBound)

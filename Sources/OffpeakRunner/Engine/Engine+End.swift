@@ -60,6 +60,7 @@ extension Engine {
         snapshot.inFlight = max(0, scheduler.inFlightCount - chosen) + answered
         snapshot.milliPerSecond = rates.milliPerSecond(at: now)
         onProgress(snapshot)
+        tellTrouble(at: now)
     }
 }
 
@@ -85,7 +86,7 @@ extension Engine {
         if toldRejections.insert(memory.key).inserted { onNote("key \(memory.key): \(memory.reason)") }
     }
 
-    private static func clock(_ moment: Timestamp) -> String {
+    static func clock(_ moment: Timestamp) -> String {
         ISO8601DateFormatter().string(from: Date(timeIntervalSince1970: Double(moment.milliseconds / 1_000)))
     }
 }

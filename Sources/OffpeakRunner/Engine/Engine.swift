@@ -46,6 +46,7 @@ package final class Engine {
     var snapshot: RunSnapshot
     var rates = RateMeter()
     var bills = BillWatch()
+    var troubles = TroubleWatch()
     /// Whether a price is known, for routes whose answers cost nothing.
     var pricedRoutes: [LedgerRoute: Bool] = [:]
     var drainCause: RunEnd.Cause?
@@ -101,8 +102,7 @@ package final class Engine {
     private func note(_ recovered: RunRecovery.Report) {
         let (open, parked) = (recovered.open, recovered.parked)
         if recovered.takenUp > 0 {
-            let jobs = recovered.takenUp == 1 ? "1 job" : "\(recovered.takenUp) jobs"
-            onNote("\(jobs) that had been parked for lack of money: budgets and quotas have room for them now")
+            onNote(Self.tookUp(recovered.takenUp))
         }
         guard open > 0 else { return }
         var text = "an earlier run ended with \(open) requests in flight: their outcome is unknown"
@@ -182,6 +182,7 @@ package final class Engine {
         if !dispatch.keepsWords, case .failure(let failure) = report.outcome {
             report.outcome = .failure(failure.inOurWords)
         }
+        troubles.ended(key: configuration.keys[dispatch.key].name, report.outcome, at: clock.now)
         return (job, report)
     }
 
@@ -204,6 +205,7 @@ package final class Engine {
         if now >= calendar.nextTurn {
             if calendar.turnsDay() {
                 scheduler.handle(.dayStarted(used: [:], ends: calendar.position.ends.day), at: now, into: &effects)
+                pending.looksForMoney = configuration.parksByPeriod
             }
             scheduler.handle(.periodsTurned(calendar.position), at: now, into: &effects)
             for event in calendar.windows(at: now) { scheduler.handle(event, at: now, into: &effects) }
@@ -288,6 +290,8 @@ package final class Engine {
             scheduler.handle(.fetched(page.flow, page.tickets, isAll: page.isAll), at: now, into: &effects)
         }
         if !reply.promoted.isEmpty { scheduler.handle(.promoted(reply.promoted), at: now, into: &effects) }
+        takeUp(reply.parkedForMoney, at: now)
+        tookUp(reply.takenUp, at: now, into: &effects)
         snapshot.parked += reply.parked
         snapshot.failed += reply.failed
         if reply.failure == nil { snapshot.waiting += returning - reply.begun.count - reply.parked - reply.failed }

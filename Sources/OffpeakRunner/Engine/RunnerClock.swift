@@ -6,19 +6,25 @@ import OffpeakCore
 package struct RunnerClock: Sendable {
     /// Nanoseconds from the boot clock to the timeline.
     private let anchor: Int64
+    /// Nanoseconds by which the wall clock is taken to be ahead of the machine's.
+    private let ahead: Int64
 
-    package init() { anchor = Self.wallOverBoot() }
+    /// `ahead` is for tests of what happens at midnight.
+    package init(ahead: Interval = .zero) {
+        self.ahead = ahead.milliseconds * 1_000_000
+        anchor = Self.wallOverBoot() + self.ahead
+    }
 
     /// Now, on the steady timeline.
     package var now: Timestamp { Timestamp(milliseconds: (anchor + Self.read(CLOCK_BOOTTIME)) / 1_000_000) }
 
     /// Now, as the wall clock has it: for calendar rules only.
-    package var wall: Timestamp { Timestamp(milliseconds: Self.read(CLOCK_REALTIME) / 1_000_000) }
+    package var wall: Timestamp { Timestamp(milliseconds: (Self.read(CLOCK_REALTIME) + ahead) / 1_000_000) }
 
     /// Where an instant of the wall clock lies on the steady timeline, as the wall clock stands now: to the millisecond the
     /// same each time, unless the wall clock was set.
     package func steady(_ instant: Timestamp) -> Timestamp {
-        let set = anchor - Self.wallOverBoot()
+        let set = anchor - ahead - Self.wallOverBoot()
         return instant + .milliseconds((set + (set < 0 ? -500_000 : 500_000)) / 1_000_000)
     }
 

@@ -31,6 +31,11 @@ final class StoreWork: @unchecked Sendable {
                 let count = try queue.stop(flow: flow, as: state, failure: failure, at: now)
                 if state == .parked { reply.parked += count } else { reply.failed += count }
             }
+            if pending.looksForMoney { reply.parkedForMoney = try queue.parkedForMoney() }
+            for (flow, reason) in pending.takeUps {
+                let count = try queue.takeUp(flow: flow, parkedFor: reason, at: now)
+                if count > 0 { reply.takenUp.append(FlowCount(flow: flow, jobs: count)) }
+            }
             for flow in Set(pending.fetches).sorted() {
                 let tickets = try queue.peek(flow: flow, limit: Scheduler.pageSize)
                 reply.fetched.append((flow, tickets, tickets.count < Scheduler.pageSize))

@@ -11,6 +11,10 @@ struct StoreReply: Sendable {
     /// Jobs that were parked, or ended as failed, without being sent.
     var parked = 0
     var failed = 0
+    /// What is parked for the lack of money, if it was asked for.
+    var parkedForMoney: [MoneyParked] = []
+    /// Jobs that are ready again.
+    var takenUp: [FlowCount] = []
     /// When the next scheduled job is due.
     var nextDue: Timestamp?
     /// The open flows and pauses, if they were asked for and have changed.

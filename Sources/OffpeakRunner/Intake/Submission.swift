@@ -18,6 +18,8 @@ package struct SubmissionRequest: Sendable {
     package var skipsBadLines: Bool
     /// The classes that a line may name.
     package var knownClasses: Set<String>
+    /// Begins no batch, but goes on with one that was left.
+    package var onlyCompletes = false
 
     package init(
         path: String, name: String, className: String, model: String?, priority: Int?, deadline: Timestamp?,
@@ -93,6 +95,11 @@ package struct SubmissionResult: Sendable {
     }
 }
 
+/// There is no batch to go on with, and none was to be begun.
+package struct NothingToComplete: Error, Sendable {
+    package init() {}
+}
+
 /// Why a submission could not be read.
 package struct SourceFailure: Error, Sendable {
     package var path: String
@@ -127,6 +134,10 @@ package struct Submission {
                 name: request.name, className: request.className, created: clock.now, priority: request.priority,
                 deadline: request.deadline, source: source, options: options), queue: queue)
         defer { intake.close() }
+        if request.onlyCompletes && intake.beginning == .new {
+            try intake.abandon()
+            throw NothingToComplete()
+        }
         var result = SubmissionResult()
         result.wasResumed = intake.beginning != .new
         var stored = 0

@@ -37,8 +37,11 @@ extension Checks {
         for settlement in tick.settlements {
             touched.insert(settlement.job)
             if let wait = openWaits.removeValue(forKey: settlement.job) {
-                lastingWaits[wait.key] = max(lastingWaits[wait.key], wait.until)
-                if let pool = wait.pool { lastingPoolWaits[pool] = max(lastingPoolWaits[pool], wait.until) }
+                // Never longer than what holds in the run: it may be over by the time that it is recorded.
+                lastingWaits[wait.key] = min(waits[wait.key], max(lastingWaits[wait.key], wait.until))
+                if let pool = wait.pool {
+                    lastingPoolWaits[pool] = min(poolWaits[pool], max(lastingPoolWaits[pool], wait.until))
+                }
             }
         }
         var place = queue.attempts.count - result.begun.count

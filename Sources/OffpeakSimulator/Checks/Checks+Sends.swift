@@ -24,6 +24,7 @@ extension Checks {
         if let pool, time < poolWaits[pool] {
             fail("\(name): pool \(plan.pools[pool].name) asked to wait until \(poolWaits[pool].milliseconds)")
         }
+        waitsAreOver(key, pool)
         if let wait = jobs[start.job]?.wait, wait.run == run.number, wait.key == key, wait.model == start.model,
             time < wait.until
         {
@@ -31,6 +32,12 @@ extension Checks {
         }
         if jobs[start.job]?.places != nil { fail("\(name) was started although an attempt of it is under way") }
         enter(start, key, pool, day: Night.day(of: time), now: now)
+    }
+
+    /// Whoever sends again has waited: should the clock be put back later, it does not begin anew.
+    private mutating func waitsAreOver(_ key: Int, _ pool: Int?) {
+        (waits[key], lastingWaits[key]) = (.distantPast, .distantPast)
+        if let pool { (poolWaits[pool], lastingPoolWaits[pool]) = (.distantPast, .distantPast) }
     }
 
     private mutating func checkModel(_ start: AttemptStart, _ classIndex: Int, _ key: Int) {

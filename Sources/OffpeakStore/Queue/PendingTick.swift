@@ -11,6 +11,10 @@ package struct PendingTick: Sendable {
     package var jobStops: [JobStop] = []
     /// Flows whose waiting jobs are all parked, or end as failed.
     package var flowStops: [(flow: FlowID, state: JobState, failure: Failure)] = []
+    /// Flows whose jobs that lack of money had parked are ready again.
+    package var takeUps: [(flow: FlowID, reason: MoneyStop)] = []
+    /// Read what is parked for the lack of money.
+    package var looksForMoney = false
     /// Scheduled jobs that are due should become ready.
     package var promotes = false
     /// Read the open flows and the pauses, if another process changed the queue; `force`: in any case.
@@ -21,16 +25,19 @@ package struct PendingTick: Sendable {
 
     package var isEmpty: Bool {
         settlements.isEmpty && starts.isEmpty && holds.isEmpty && memories.isEmpty && dayUse.isEmpty && fetches.isEmpty
-            && jobStops.isEmpty && flowStops.isEmpty && !promotes && !refreshes
+            && jobStops.isEmpty && flowStops.isEmpty && takeUps.isEmpty && !looksForMoney && !promotes && !refreshes
     }
 
     /// Whether it changes what any job is.
     package var changesJobs: Bool {
-        !settlements.isEmpty || !starts.isEmpty || !jobStops.isEmpty || !flowStops.isEmpty || promotes
+        !settlements.isEmpty || !starts.isEmpty || !jobStops.isEmpty || !flowStops.isEmpty || !takeUps.isEmpty
+            || promotes
     }
 
     /// Whether nothing in it is about jobs, so that a run may end without waiting for it.
-    package var isQuiet: Bool { !changesJobs && fetches.isEmpty && holds.isEmpty && memories.isEmpty && dayUse.isEmpty }
+    package var isQuiet: Bool {
+        !changesJobs && !looksForMoney && fetches.isEmpty && holds.isEmpty && memories.isEmpty && dayUse.isEmpty
+    }
 
     /// The part of it that the queue commits at once.
     package func tick(day: Int) -> Tick {

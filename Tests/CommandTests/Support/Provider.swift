@@ -121,8 +121,10 @@ extension Workplace {
     }
 
     /// The custom ids of a batch's answered lines, in order.
-    func answered(_ batch: String = "b1") async throws -> [String] {
-        let lines = try Document.lines(try await ok("results", batch))
+    func answered(_ batch: String = "b1", isPartial: Bool = false) async throws -> [String] {
+        let outcome = try await run(["results", batch] + (isPartial ? ["--partial"] : []))
+        #expect(outcome.status == 0, "\(outcome)")
+        let lines = try Document.lines(outcome.out)
         return lines.filter { !$0["response"].isNull }.map { $0["custom_id"].text }
     }
 }

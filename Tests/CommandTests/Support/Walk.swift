@@ -71,9 +71,9 @@ struct Walk {
 
     // MARK: Looking at it
 
-    /// The lines of a batch's results, with receipts.
+    /// The lines of a batch's results, with receipts; those of parked jobs, too.
     func results(_ batch: String) async throws -> [Document] {
-        try Document.lines(try await place.ok("--quiet", "results", batch, "--receipts"))
+        try Document.lines(try await place.ok("--quiet", "results", batch, "--receipts", "--partial"))
     }
 
     func key(_ name: String) async throws -> Document {
