@@ -50,32 +50,39 @@ struct AnswerDeck: Sendable {
 
     // MARK: Answering
 
-    /// What the next attempt brings, and after what time.
-    mutating func draw(_ ticket: JobTicket) -> (after: Interval, report: AttemptReport) {
+    /// Which of its answers the next attempt gets, and after what time.
+    mutating func draw(_ ticket: JobTicket) -> (after: Interval, sample: Int) {
         drawn += 1
-        guard !samples.isEmpty else { return blind(ticket) }
-        let sample = samples[next]
-        let residual = residuals[next]
-        next = next + 1 == samples.count ? 0 : next + 1
-        if let failure = sample.failure {
-            return (sample.duration, Self.failed(failure, sample))
+        guard !samples.isEmpty else {
+            return (Self.blindWait + .milliseconds(Int64(blindOutput(ticket)) * Self.blindWaitPerToken), 0)
         }
-        let input = max(1, line.tokens(bodyBytes: ticket.bodyBytes) + residual)
-        let output = min(sample.usage.outputTokens, ticket.maxOutputTokens ?? .max)
-        func share(_ part: Int, of whole: Int, in all: Int) -> Int { whole > 0 ? all * part / whole : 0 }
-        let usage = Usage(
-            inputTokens: input, cachedTokens: share(sample.usage.cachedTokens, of: sample.usage.inputTokens, in: input),
-            cacheWriteTokens: share(sample.usage.cacheWriteTokens, of: sample.usage.inputTokens, in: input),
-            outputTokens: output,
-            reasoningTokens: share(sample.usage.reasoningTokens, of: sample.usage.outputTokens, in: output))
-        return (sample.duration, Self.answered(usage))
+        let sample = next
+        next = next + 1 == samples.count ? 0 : next + 1
+        return (samples[sample].duration, sample)
     }
 
-    private func blind(_ ticket: JobTicket) -> (after: Interval, report: AttemptReport) {
-        let output = place.endpoint == .embeddings ? 0 : min(Self.blindOutput, ticket.maxOutputTokens ?? .max)
-        let input = TokenForecast().input(bodyBytes: ticket.bodyBytes)
-        let after = Self.blindWait + .milliseconds(Int64(output) * Self.blindWaitPerToken)
-        return (after, Self.answered(Usage(inputTokens: input, outputTokens: output)))
+    /// What an attempt brings that has drawn an answer.
+    func report(_ number: Int, _ ticket: JobTicket) -> AttemptReport {
+        guard !samples.isEmpty else {
+            let input = TokenForecast().input(bodyBytes: ticket.bodyBytes)
+            return Self.answered(Usage(inputTokens: input, outputTokens: blindOutput(ticket)))
+        }
+        let sample = samples[number]
+        if let failure = sample.failure { return Self.failed(failure, sample) }
+        let input = max(1, line.tokens(bodyBytes: ticket.bodyBytes) + residuals[number])
+        let output = min(sample.usage.outputTokens, ticket.maxOutputTokens ?? .max)
+        func share(_ part: Int, of whole: Int, in all: Int) -> Int { whole > 0 ? all * part / whole : 0 }
+        return Self.answered(
+            Usage(
+                inputTokens: input,
+                cachedTokens: share(sample.usage.cachedTokens, of: sample.usage.inputTokens, in: input),
+                cacheWriteTokens: share(sample.usage.cacheWriteTokens, of: sample.usage.inputTokens, in: input),
+                outputTokens: output,
+                reasoningTokens: share(sample.usage.reasoningTokens, of: sample.usage.outputTokens, in: output)))
+    }
+
+    private func blindOutput(_ ticket: JobTicket) -> Int {
+        place.endpoint == .embeddings ? 0 : min(Self.blindOutput, ticket.maxOutputTokens ?? .max)
     }
 
     private static func answered(_ usage: Usage) -> AttemptReport {

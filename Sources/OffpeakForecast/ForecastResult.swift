@@ -63,7 +63,6 @@ package struct ForecastResult: Sendable {
     /// Decisions of the scheduler, for what they cost.
     package internal(set) var passes = 0
     private var spilling: Set<JobID> = []
-    private var placeOfRoute: [LedgerRoute: Int] = [:]
     private var placeOfBatch: [BatchID: Int] = [:]
 
     /// A wait longer than this is no pace of a minute's limit.
@@ -128,11 +127,9 @@ package struct ForecastResult: Sendable {
             spilledJobs += isAnswer ? 1 : 0
             spillCharge = spillCharge + entry.charge
         }
-        let share = placeOfRoute[entry.route] ?? shares.count
-        if share == shares.count {
-            shares.append(Share(route: entry.route))
-            placeOfRoute[entry.route] = share
-        }
+        // Few, so that a search beats hashing.
+        let share = shares.firstIndex { $0.route == entry.route } ?? shares.count
+        if share == shares.count { shares.append(Share(route: entry.route)) }
         if isAnswer { shares[share].jobs += 1 }
         shares[share].usage = shares[share].usage + entry.usage
         shares[share].charge = shares[share].charge + entry.charge

@@ -69,9 +69,10 @@ struct ForecastLine {
     private var run = 0
     private var usedOfRun: Int32 = 0
     private var nextJob: JobID
-    /// Jobs that were handed out and have not begun, or have come back; ascending.
-    private var ready: [JobTicket] = []
-    private var begun: Set<JobID> = []
+    /// Jobs that were handed out and have not begun, or have come back; ascending. Those that have begun are taken out with
+    /// the next page.
+    private var ready: [(ticket: JobTicket, hasBegun: Bool)] = []
+    private var hasBegun = false
     /// Jobs that are ready, read or not.
     private(set) var waiting = 0
     /// Jobs that wait for a moment.
@@ -94,36 +95,53 @@ struct ForecastLine {
         return job.ticket(nextJob - 1, of: flow.id)
     }
 
-    /// The first ready jobs, those of them that are read for the first time, and whether there are no others.
-    mutating func page() -> (tickets: [JobTicket], new: [JobTicket], isAll: Bool) {
+    /// The first ready jobs, and whether there are no others.
+    mutating func page() -> (tickets: [JobTicket], isAll: Bool) {
         settleBegun()
-        var new: [JobTicket] = []
-        while ready.count + new.count < Scheduler.pageSize, run < runs.count {
+        while ready.count < Scheduler.pageSize, run < runs.count {
             let entry = runs[run]
-            let count = min(Int(entry.count - usedOfRun), Scheduler.pageSize - ready.count - new.count)
+            let count = min(Int(entry.count - usedOfRun), Scheduler.pageSize - ready.count)
             for _ in 0..<count {
-                new.append(entry.ticket(nextJob, of: flow.id))
+                ready.append((entry.ticket(nextJob, of: flow.id), false))
                 nextJob += 1
             }
             usedOfRun += Int32(count)
             if usedOfRun == entry.count { (run, usedOfRun) = (run + 1, 0) }
         }
-        ready += new
         return (
-            Array(ready.prefix(Scheduler.pageSize)), new, ready.count <= Scheduler.pageSize && run == runs.count
+            ready.prefix(Scheduler.pageSize).map(\.ticket), ready.count <= Scheduler.pageSize && run == runs.count
         )
     }
 
     private mutating func settleBegun() {
-        guard !begun.isEmpty else { return }
-        ready.removeAll { begun.contains($0.id) }
-        begun.removeAll(keepingCapacity: true)
+        guard hasBegun else { return }
+        ready.removeAll { $0.hasBegun }
+        hasBegun = false
     }
 
-    mutating func began(_ job: JobID) {
-        begun.insert(job)
+    /// Where a job is among the ready ones, or would be.
+    private func place(of job: JobID) -> Int {
+        var (low, high) = (0, ready.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if ready[middle].ticket.id < job { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// A job is ready no more; nil when it was not.
+    private mutating func take(_ job: JobID) -> JobTicket? {
+        let place = place(of: job)
+        guard place < ready.count, ready[place].ticket.id == job, !ready[place].hasBegun else { return nil }
+        (ready[place].hasBegun, hasBegun) = (true, true)
         waiting -= 1
+        return ready[place].ticket
+    }
+
+    mutating func began(_ job: JobID) -> JobTicket? {
+        guard let ticket = take(job) else { return nil }
         inFlight += 1
+        return ticket
     }
 
     /// An attempt ended, and the job is ready again.
@@ -148,24 +166,20 @@ struct ForecastLine {
 
     private mutating func becameReady(_ ticket: JobTicket) {
         settleBegun()
-        let place = ready.firstIndex { $0.id > ticket.id } ?? ready.count
-        ready.insert(ticket, at: place)
+        ready.insert((ticket, false), at: place(of: ticket.id))
         waiting += 1
     }
 
     mutating func ended() { inFlight -= 1 }
 
-    /// A ready job ended without an attempt.
-    mutating func stopped(_ job: JobID) {
-        begun.insert(job)
-        waiting -= 1
-    }
+    /// A ready job ended without an attempt; false when it was not ready.
+    mutating func stopped(_ job: JobID) -> Bool { take(job) != nil }
 
     /// All that waits is given up; returns how many jobs that were.
     mutating func giveUp() -> Int {
         let count = waiting + away
         (ready, run, usedOfRun) = ([], runs.count, 0)
-        begun.removeAll()
+        hasBegun = false
         (waiting, away) = (0, 0)
         generation += 1
         return count

@@ -23,15 +23,15 @@ struct Plan: Sendable {
 
     init(_ planner: Planner) {
         self.planner = planner
-        let main = planner.forecast(PlanVariant(name: "as planned"), isCoarse: false)
+        let choices = PlanChoices(planner: planner)
+        let (main, others) = planner.forecasts(beside: choices.variants) { choices.variants(to: $0) }
         result = main.result
         assumptions = ["a run works the queue from now on without a break", Self.pastUse]
         assumptions += planner.inputs.assumptions
         assumptions += main.answers.sentences + planner.prices(of: result)
         assumptions.append("beyond these, nothing fails and no provider is slower or stricter than it was")
         guard result.jobs > 0 else { return }
-        let choices = PlanChoices(planner: planner, main: result)
-        for outcome in planner.forecasts(choices.variants) where outcome.result.answered > 0 {
+        for outcome in others where outcome.result.answered > 0 {
             // Without a difference there is nothing to choose.
             if outcome.variant.isUnhurried, outcome.result.spilledJobs >= result.spilledJobs { continue }
             let choice = Alternative(
@@ -41,7 +41,7 @@ struct Plan: Sendable {
                 alternatives.append(choice)
             }
         }
-        alternatives += choices.lanes
+        alternatives += choices.lanes(of: result)
         assumptions += choices.notes(shown: alternatives.map(\.name))
     }
 
