@@ -19,13 +19,16 @@ struct AnswerDeck: Sendable {
     private var next = 0
     /// Attempts that it has answered.
     private(set) var drawn = 0
+    /// Answers that there are, though too few to go by.
+    private let few: Int
 
     /// Assumed where nothing is known: output tokens of an answer whose request allows more, and what it takes.
     static let blindOutput = 200
     static let blindWait = Interval.seconds(1)
     static let blindWaitPerToken: Int64 = 10
 
-    init(place: AnswerHistory.Place, source: Source, samples: [AnswerSample], outages: Int) {
+    init(place: AnswerHistory.Place, source: Source, samples: [AnswerSample], outages: Int, few: Int = 0) {
+        self.few = few
         self.place = place
         self.source = source
         self.outages = outages
@@ -111,12 +114,17 @@ struct AnswerDeck: Sendable {
     /// What is taken for granted of them.
     var assumption: String {
         guard !samples.isEmpty else {
+            let past =
+                few == 0
+                ? "no answers to learn from yet"
+                : "only \(few) \(few == 1 ? "answer" : "answers") to learn from yet, and fewer than \(AnswerHistory.enough) say "
+                    + "too little"
             if place.endpoint == .embeddings {
                 return
-                    "no answers to learn from yet; \(TokenForecast.bytesPerToken) bytes to an input token and "
+                    "\(past); \(TokenForecast.bytesPerToken) bytes to an input token and "
                     + "\(Self.blindWait.milliseconds) ms an answer are assumed"
             }
-            return "no answers to learn from yet; \(TokenForecast.bytesPerToken) bytes to an input token, "
+            return "\(past); \(TokenForecast.bytesPerToken) bytes to an input token, "
                 + "\(Self.blindOutput) output tokens an answer, or its max_tokens if that is less, and "
                 + "\(Self.blindWait.milliseconds) ms and \(Self.blindWaitPerToken) ms more for each output token are assumed"
         }
