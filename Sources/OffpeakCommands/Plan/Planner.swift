@@ -73,7 +73,7 @@ struct Planner: Sendable {
     }
 
     /// A scheduler that knows what a run would know if it began now.
-    private func scheduler(_ variant: PlanVariant) -> Scheduler {
+    func scheduler(_ variant: PlanVariant) -> Scheduler {
         var scheduler = Scheduler(
             keys: configuration.keys, pools: configuration.pools,
             classes: configuration.classes.map { policy in

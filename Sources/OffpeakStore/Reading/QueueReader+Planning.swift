@@ -44,7 +44,9 @@ private enum SQL {
         WHERE attempt.outcome IN (1, 2)
         """
     static let forecasts: StaticString = """
-        SELECT batch, made, jobs, finish, provider, platform, spent_provider, spent_platform FROM forecast ORDER BY batch
+        SELECT batch, made, jobs, finish, provider, platform, credit, spent_provider, spent_platform, spent_credit,
+            answers, answers_before
+        FROM forecast ORDER BY batch
         """
 }
 
@@ -91,15 +93,24 @@ extension QueueReader {
         }
     }
 
+    /// What the lack of money has parked of some flows.
+    package func parkedForMoney(of flows: [Flow]) throws(StoreError) -> [MoneyParked] {
+        try connection.snapshot { () throws(StoreError) in try connection.parkedForMoney(of: flows) }
+    }
+
     /// What was foreseen of batches, by batch.
     package func forecasts() throws(StoreError) -> [RecordedForecast] {
         var forecasts: [RecordedForecast] = []
         try connection.query(SQL.forecasts) { row in
+            func charge(_ column: Int32) -> Charge {
+                func money(_ column: Int32) -> Money { Money(nanodollars: row.int64(column)) }
+                return Charge(provider: money(column), platform: money(column + 1), credit: money(column + 2))
+            }
             forecasts.append(
                 RecordedForecast(
                     batch: row.int64(0), made: row.time(1), jobs: row.int(2), finish: row.optionalTime(3),
-                    provider: Money(nanodollars: row.int64(4)), platform: Money(nanodollars: row.int64(5)),
-                    spentProvider: Money(nanodollars: row.int64(6)), spentPlatform: Money(nanodollars: row.int64(7))))
+                    charge: charge(4), spent: charge(7), answers: row.optionalInt(10),
+                    answersBefore: row.optionalInt(11)))
         }
         return forecasts
     }
@@ -113,33 +124,35 @@ package struct RecordedForecast: Sendable, Equatable {
     package var jobs: Int
     /// Nil: some would have waited for ever.
     package var finish: Timestamp?
-    /// What they would cost from then on, on each bill.
-    package var provider: Money
-    package var platform: Money
+    /// What they would cost from then on.
+    package var charge: Charge
     /// What the batch had cost until then.
-    package var spentProvider: Money
-    package var spentPlatform: Money
+    package var spent: Charge
+    /// Answers that were foreseen, and those that the batch had then; nil where an earlier version has kept the forecast.
+    package var answers: Int?
+    package var answersBefore: Int?
 
     package init(
-        batch: BatchID, made: Timestamp, jobs: Int, finish: Timestamp?, provider: Money, platform: Money,
-        spentProvider: Money, spentPlatform: Money
+        batch: BatchID, made: Timestamp, jobs: Int, finish: Timestamp?, charge: Charge, spent: Charge, answers: Int?,
+        answersBefore: Int?
     ) {
         self.batch = batch
         self.made = made
         self.jobs = jobs
         self.finish = finish
-        self.provider = provider
-        self.platform = platform
-        self.spentProvider = spentProvider
-        self.spentPlatform = spentPlatform
+        self.charge = charge
+        self.spent = spent
+        self.answers = answers
+        self.answersBefore = answersBefore
     }
 }
 
 extension QueueControl {
     private enum SQL {
         static let keep: StaticString = """
-            INSERT OR REPLACE INTO forecast (batch, made, jobs, finish, provider, platform, spent_provider, spent_platform)
-            SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM batch WHERE id = ?1
+            INSERT OR REPLACE INTO forecast (batch, made, jobs, finish, provider, platform, credit, spent_provider,
+                spent_platform, spent_credit, answers, answers_before)
+            SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 FROM batch WHERE id = ?1
             """
     }
 
@@ -149,8 +162,10 @@ extension QueueControl {
             for forecast in forecasts {
                 try writer.connection.run(
                     SQL.keep, forecast.batch, forecast.made, forecast.jobs, forecast.finish,
-                    forecast.provider.nanodollars, forecast.platform.nanodollars, forecast.spentProvider.nanodollars,
-                    forecast.spentPlatform.nanodollars)
+                    forecast.charge.provider.nanodollars, forecast.charge.platform.nanodollars,
+                    forecast.charge.credit.nanodollars, forecast.spent.provider.nanodollars,
+                    forecast.spent.platform.nanodollars, forecast.spent.credit.nanodollars, forecast.answers,
+                    forecast.answersBefore)
             }
         }
     }
