@@ -39,8 +39,8 @@ let package = Package(
             resources: [
                 .embedInCode("Migrations/m001_initial.sql"), .embedInCode("Migrations/m002_money.sql"),
                 .embedInCode("Migrations/m003_terms.sql"),
-                .embedInCode("Migrations/m004_forecast.sql"),
-                .embedInCode("Migrations/m005_beyond.sql"),
+                .embedInCode("Migrations/m004_forecast.sql"), .embedInCode("Migrations/m005_forecast_answers.sql"),
+                .embedInCode("Migrations/m006_beyond.sql"),
             ]),
         library("OffpeakTransport", ["OffpeakProviders", "CCurl", "CEpoll"]),
         library("OffpeakConfiguration", ["OffpeakCore", "JSONLines", "OffpeakProviders"]),

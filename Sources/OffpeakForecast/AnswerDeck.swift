@@ -19,13 +19,16 @@ struct AnswerDeck: Sendable {
     private var next = 0
     /// Attempts that it has answered.
     private(set) var drawn = 0
+    /// Answers that there are, though too few to go by.
+    private let few: Int
 
     /// Assumed where nothing is known: output tokens of an answer whose request allows more, and what it takes.
     static let blindOutput = 200
     static let blindWait = Interval.seconds(1)
     static let blindWaitPerToken: Int64 = 10
 
-    init(place: AnswerHistory.Place, source: Source, samples: [AnswerSample], outages: Int) {
+    init(place: AnswerHistory.Place, source: Source, samples: [AnswerSample], outages: Int, few: Int = 0) {
+        self.few = few
         self.place = place
         self.source = source
         self.outages = outages
@@ -50,32 +53,39 @@ struct AnswerDeck: Sendable {
 
     // MARK: Answering
 
-    /// What the next attempt brings, and after what time.
-    mutating func draw(_ ticket: JobTicket) -> (after: Interval, report: AttemptReport) {
+    /// Which of its answers the next attempt gets, and after what time.
+    mutating func draw(_ ticket: JobTicket) -> (after: Interval, sample: Int) {
         drawn += 1
-        guard !samples.isEmpty else { return blind(ticket) }
-        let sample = samples[next]
-        let residual = residuals[next]
-        next = next + 1 == samples.count ? 0 : next + 1
-        if let failure = sample.failure {
-            return (sample.duration, Self.failed(failure, sample))
+        guard !samples.isEmpty else {
+            return (Self.blindWait + .milliseconds(Int64(blindOutput(ticket)) * Self.blindWaitPerToken), 0)
         }
-        let input = max(1, line.tokens(bodyBytes: ticket.bodyBytes) + residual)
-        let output = min(sample.usage.outputTokens, ticket.maxOutputTokens ?? .max)
-        func share(_ part: Int, of whole: Int, in all: Int) -> Int { whole > 0 ? all * part / whole : 0 }
-        let usage = Usage(
-            inputTokens: input, cachedTokens: share(sample.usage.cachedTokens, of: sample.usage.inputTokens, in: input),
-            cacheWriteTokens: share(sample.usage.cacheWriteTokens, of: sample.usage.inputTokens, in: input),
-            outputTokens: output,
-            reasoningTokens: share(sample.usage.reasoningTokens, of: sample.usage.outputTokens, in: output))
-        return (sample.duration, Self.answered(usage))
+        let sample = next
+        next = next + 1 == samples.count ? 0 : next + 1
+        return (samples[sample].duration, sample)
     }
 
-    private func blind(_ ticket: JobTicket) -> (after: Interval, report: AttemptReport) {
-        let output = place.endpoint == .embeddings ? 0 : min(Self.blindOutput, ticket.maxOutputTokens ?? .max)
-        let input = TokenForecast().input(bodyBytes: ticket.bodyBytes)
-        let after = Self.blindWait + .milliseconds(Int64(output) * Self.blindWaitPerToken)
-        return (after, Self.answered(Usage(inputTokens: input, outputTokens: output)))
+    /// What an attempt brings that has drawn an answer.
+    func report(_ number: Int, _ ticket: JobTicket) -> AttemptReport {
+        guard !samples.isEmpty else {
+            let input = TokenForecast().input(bodyBytes: ticket.bodyBytes)
+            return Self.answered(Usage(inputTokens: input, outputTokens: blindOutput(ticket)))
+        }
+        let sample = samples[number]
+        if let failure = sample.failure { return Self.failed(failure, sample) }
+        let input = max(1, line.tokens(bodyBytes: ticket.bodyBytes) + residuals[number])
+        let output = min(sample.usage.outputTokens, ticket.maxOutputTokens ?? .max)
+        func share(_ part: Int, of whole: Int, in all: Int) -> Int { whole > 0 ? all * part / whole : 0 }
+        return Self.answered(
+            Usage(
+                inputTokens: input,
+                cachedTokens: share(sample.usage.cachedTokens, of: sample.usage.inputTokens, in: input),
+                cacheWriteTokens: share(sample.usage.cacheWriteTokens, of: sample.usage.inputTokens, in: input),
+                outputTokens: output,
+                reasoningTokens: share(sample.usage.reasoningTokens, of: sample.usage.outputTokens, in: output)))
+    }
+
+    private func blindOutput(_ ticket: JobTicket) -> Int {
+        place.endpoint == .embeddings ? 0 : min(Self.blindOutput, ticket.maxOutputTokens ?? .max)
     }
 
     private static func answered(_ usage: Usage) -> AttemptReport {
@@ -104,12 +114,17 @@ struct AnswerDeck: Sendable {
     /// What is taken for granted of them.
     var assumption: String {
         guard !samples.isEmpty else {
+            let past =
+                few == 0
+                ? "no answers to learn from yet"
+                : "only \(few) \(few == 1 ? "answer" : "answers") to learn from yet, and fewer than \(AnswerHistory.enough) say "
+                    + "too little"
             if place.endpoint == .embeddings {
                 return
-                    "no answers to learn from yet; \(TokenForecast.bytesPerToken) bytes to an input token and "
+                    "\(past); \(TokenForecast.bytesPerToken) bytes to an input token and "
                     + "\(Self.blindWait.milliseconds) ms an answer are assumed"
             }
-            return "no answers to learn from yet; \(TokenForecast.bytesPerToken) bytes to an input token, "
+            return "\(past); \(TokenForecast.bytesPerToken) bytes to an input token, "
                 + "\(Self.blindOutput) output tokens an answer, or its max_tokens if that is less, and "
                 + "\(Self.blindWait.milliseconds) ms and \(Self.blindWaitPerToken) ms more for each output token are assumed"
         }

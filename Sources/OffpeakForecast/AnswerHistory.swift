@@ -75,13 +75,16 @@ package struct AnswerHistory: Sendable {
             ),
             (.sameClass, { $0.className == place.className && $0.endpoint == place.endpoint }),
         ]
+        var few = 0
         for (source, fits) in choices {
             let samples = order.filter(fits).flatMap { places[$0] ?? [] }
             let kept = AnswerDeck.withoutOutages(samples)
-            if kept.count(where: { $0.failure == nil }) >= Self.enough {
+            let answers = kept.count { $0.failure == nil }
+            few = max(few, answers)
+            if answers >= Self.enough {
                 return AnswerDeck(place: place, source: source, samples: kept, outages: samples.count - kept.count)
             }
         }
-        return AnswerDeck(place: place, source: .nothing, samples: [], outages: 0)
+        return AnswerDeck(place: place, source: .nothing, samples: [], outages: 0, few: few)
     }
 }

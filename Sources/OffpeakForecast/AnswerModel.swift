@@ -2,16 +2,17 @@ import OffpeakCore
 
 /// The answers of a forecast: taken from the past where there is enough of it, else from stated assumptions.
 package struct AnswerModel: Sendable {
-    private struct Use: Hashable, Sendable {
-        let flow: FlowID
-        let key: String
-        let model: String
+    /// An answer that an attempt will get. Its report is made when it comes: it is large, and many are under way.
+    struct Draw: Sendable {
+        fileprivate let deck: Int
+        fileprivate let sample: Int
     }
 
     private let history: AnswerHistory
     private var decks: [AnswerDeck] = []
     private var deckOfPlace: [AnswerHistory.Place: Int] = [:]
-    private var deckOfUse: [Use: Int] = [:]
+    /// The decks that a flow uses: few, so that a search beats hashing.
+    private var decksOfFlow: [FlowID: [(key: String, model: String, deck: Int)]] = [:]
     /// What whole steps have taken off the answers' times so far, by deck; less than a step.
     private var owed: [Int64] = []
     /// The mean time of the quickest kind of answer so far.
@@ -19,22 +20,25 @@ package struct AnswerModel: Sendable {
 
     package init(_ history: AnswerHistory) { self.history = history }
 
-    /// What an attempt brings, and after how many milliseconds: a multiple of `step`, and over many attempts no more and no
+    /// Which answer an attempt gets, and after how many milliseconds: a multiple of `step`, and over many attempts no more and no
     /// less than they took.
     mutating func answer(
         _ attempt: AttemptStart, _ ticket: JobTicket, of flow: Flow, step: Int64
-    ) -> (after: Interval, report: AttemptReport) {
+    ) -> (after: Interval, draw: Draw) {
         let index = deck(attempt, flow)
-        let (after, report) = decks[index].draw(ticket)
+        let (after, sample) = decks[index].draw(ticket)
         let exact = after.milliseconds + owed[index]
         let whole = exact / step * step
         owed[index] = exact - whole
-        return (.milliseconds(whole), report)
+        return (.milliseconds(whole), Draw(deck: index, sample: sample))
     }
 
+    func report(_ draw: Draw, _ ticket: JobTicket) -> AttemptReport { decks[draw.deck].report(draw.sample, ticket) }
+
     private mutating func deck(_ attempt: AttemptStart, _ flow: Flow) -> Int {
-        let use = Use(flow: flow.id, key: attempt.key, model: attempt.model)
-        if let known = deckOfUse[use] { return known }
+        for known in decksOfFlow[flow.id] ?? [] where known.key == attempt.key && known.model == attempt.model {
+            return known.deck
+        }
         let place = AnswerHistory.Place(
             className: flow.className, key: attempt.key, model: attempt.model, endpoint: flow.endpoint)
         let index = deckOfPlace[place] ?? decks.count
@@ -44,7 +48,7 @@ package struct AnswerModel: Sendable {
             owed.append(0)
             shortest = min(shortest, max(.milliseconds(1), decks[index].duration))
         }
-        deckOfUse[use] = index
+        decksOfFlow[flow.id, default: []].append((attempt.key, attempt.model, index))
         return index
     }
 

@@ -8,17 +8,18 @@ package struct Forecast {
     package typealias Calendar = (Timestamp) -> (events: [SchedulerEvent], next: Timestamp)
 
     private enum Event {
-        case answered(JobID, AttemptReport)
+        case answered(JobTicket, AnswerModel.Draw)
         case due(JobTicket, generation: Int)
     }
 
     private var scheduler: Scheduler
     private var answers: AnswerModel
     private let clock: ForecastClock
-    private var lines: [FlowID: ForecastLine] = [:]
-    private let order: [FlowID]
+    private var lines: [ForecastLine] = []
+    private var places: [FlowID: Int] = [:]
     private var agenda = Agenda<Event>()
-    private var tickets: [JobID: JobTicket] = [:]
+    /// Jobs whose attempts have ended, in the order in which the scheduler settles them.
+    private var ended: [JobTicket] = []
     private var holds: [FlowID: Hold] = [:]
     private let start: Timestamp
     private var now: Timestamp
@@ -45,10 +46,10 @@ package struct Forecast {
         self.answers = answers
         self.clock = clock
         (start, self.now) = (now, now)
-        order = work.map(\.flow.id)
         jobs = work.reduce(0) { $0 + $1.count }
         for (index, entry) in work.enumerated() {
-            lines[entry.flow.id] = ForecastLine(entry, firstJob: (JobID(index) + 1) << 32)
+            places[entry.flow.id] = index
+            lines.append(ForecastLine(entry, firstJob: (JobID(index) + 1) << 32))
             addDeferred(entry)
             guard entry.isAsked else { continue }
             result.expect(entry)
@@ -59,8 +60,7 @@ package struct Forecast {
     private mutating func addDeferred(_ work: ForecastWork) {
         var counts: [(due: Timestamp, jobs: Int)] = []
         for (due, job) in work.deferred {
-            let ticket = lines[work.flow.id]!.deferred(job)
-            tickets[ticket.id] = ticket
+            let ticket = lines[lines.count - 1].deferred(job)
             agenda.add(.due(ticket, generation: 0), at: max(due, now))
             if let last = counts.last, due - last.due < .minutes(1) {
                 counts[counts.count - 1].jobs += 1
@@ -89,9 +89,8 @@ package struct Forecast {
             takeEvents()
             wake = dispatch()
         }
-        for id in order {
-            guard let line = lines[id], line.isAsked, line.open > 0 else { continue }
-            result.abandoned(line.open, reason: holds[id]?.reason ?? "nothing of it can be sent")
+        for line in lines where line.isAsked && line.open > 0 {
+            result.abandoned(line.open, reason: holds[line.flow.id]?.reason ?? "nothing of it can be sent")
         }
         return (result, answers)
     }
@@ -115,26 +114,31 @@ package struct Forecast {
     }
 
     private mutating func takeEvents() {
-        var ended: [(job: JobID, report: AttemptReport)] = []
+        var reports: [(job: JobID, report: AttemptReport)] = []
         while let events = agenda.take(until: now) {
             for event in events {
                 switch event {
-                case .answered(let job, let report): ended.append((job, report))
+                case .answered(let ticket, let draw):
+                    reports.append((ticket.id, answers.report(draw, ticket)))
+                    ended.append(ticket)
                 case .due(let ticket, let generation):
-                    guard lines[ticket.flow]?.isDue(ticket, generation: generation) == true else { continue }
+                    guard lines[Self.place(of: ticket.id)].isDue(ticket, generation: generation) else { continue }
                     scheduler.handle(.promoted([ticket.flow]), at: now, into: &effects)
                 }
             }
         }
-        if !ended.isEmpty { scheduler.handle(.finished(ended), at: now, into: &effects) }
+        if !reports.isEmpty { scheduler.handle(.finished(reports), at: now, into: &effects) }
     }
+
+    /// The line of a job, which its number tells.
+    private static func place(of job: JobID) -> Int { Int(job >> 32) - 1 }
 
     /// The queue's view of the flows. A run looks again when something foreign has changed; here that never happens.
     private mutating func tellFlows() {
         guard hasNews || now - told >= .seconds(30) else { return }
         (told, hasNews) = (now, false)
-        let flows: [Flow] = order.compactMap { id in
-            guard let line = lines[id], line.open > 0 else { return nil }
+        let flows: [Flow] = lines.compactMap { line in
+            guard line.open > 0 else { return nil }
             var flow = line.flow
             flow.waiting = line.waiting + line.away
             return flow
@@ -163,7 +167,7 @@ package struct Forecast {
 
     /// Returns how many jobs were read.
     private mutating func perform(_ work: SchedulerEffects) -> Int {
-        for settlement in work.settlements { settle(settlement) }
+        settle(work.settlements)
         for start in work.starts { begin(start) }
         for (flow, hold) in work.holds { note(hold, on: flow) }
         for stop in work.stops { giveUp(stop) }
@@ -171,8 +175,8 @@ package struct Forecast {
         for (flow, failure) in work.failings { giveUp(flow, .failed, failure) }
         var read = 0
         for flow in work.fetches {
-            guard let page = lines[flow]?.page() else { continue }
-            for ticket in page.new { tickets[ticket.id] = ticket }
+            guard let place = places[flow] else { continue }
+            let page = lines[place].page()
             read += page.tickets.count
             scheduler.handle(.fetched(flow, page.tickets, isAll: page.isAll), at: now, into: &effects)
         }
@@ -180,76 +184,86 @@ package struct Forecast {
     }
 
     private mutating func begin(_ attempt: AttemptStart) {
-        guard var ticket = tickets[attempt.job], let line = lines[attempt.flow] else { return }
+        let place = Self.place(of: attempt.job)
+        guard var ticket = lines[place].began(attempt.job) else { return }
         ticket.lease = attempt.lease
-        tickets[attempt.job] = ticket
-        let (after, report) = answers.answer(attempt, ticket, of: line.flow, step: step)
-        lines[attempt.flow]!.began(attempt.job)
+        let (after, draw) = answers.answer(attempt, ticket, of: lines[place].flow, step: step)
         begun += 1
-        agenda.add(.answered(attempt.job, report), at: now + after)
-        if line.isAsked { result.began(attempt) }
+        agenda.add(.answered(ticket, draw), at: now + after)
+        if lines[place].isAsked { result.began(attempt) }
     }
 
-    private mutating func settle(_ settlement: Settlement) {
-        guard var ticket = tickets[settlement.job], let line = lines[settlement.flow] else { return }
-        if line.isAsked { result.settled(settlement, of: line.flow, at: now) }
-        ticket.attemptsUsed = settlement.attemptsUsed
-        tickets[settlement.job] = ticket
+    private mutating func settle(_ settlements: [Settlement]) {
+        var next = 0
+        for settlement in settlements {
+            while next < ended.count, ended[next].id != settlement.job { next += 1 }
+            guard next < ended.count else { break }
+            ended[next].attemptsUsed = settlement.attemptsUsed
+            settle(settlement, ended[next])
+            next += 1
+        }
+        ended.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func settle(_ settlement: Settlement, _ ticket: JobTicket) {
+        let place = Self.place(of: ticket.id)
+        if lines[place].isAsked { result.settled(settlement, of: lines[place].flow, at: now) }
         switch settlement.disposition {
-        case .complete: end(settlement)
-        case .park: stop(settlement, line, .parked)
-        case .fail: stop(settlement, line, .failed)
+        case .complete: end(place)
+        case .park: stop(settlement, place, .parked)
+        case .fail: stop(settlement, place, .failed)
         case .nextKey, .shared, .nextModel: comeBack(ticket)
         case .retry(let moment), .defer(let moment):
             guard moment > now else { return comeBack(ticket) }
-            lines[ticket.flow]!.wentAway()
-            agenda.add(.due(ticket, generation: line.generation), at: moment)
+            lines[place].wentAway()
+            agenda.add(.due(ticket, generation: lines[place].generation), at: moment)
         }
     }
 
     private mutating func comeBack(_ ticket: JobTicket) {
-        lines[ticket.flow]!.cameBack(ticket)
+        lines[Self.place(of: ticket.id)].cameBack(ticket)
         scheduler.handle(.promoted([ticket.flow]), at: now, into: &effects)
     }
 
-    private mutating func end(_ settlement: Settlement) {
-        tickets[settlement.job] = nil
-        lines[settlement.flow]!.ended()
-        ended(1, of: settlement.flow)
+    private mutating func end(_ place: Int) {
+        lines[place].ended()
+        ended(1, at: place)
     }
 
-    private mutating func stop(_ settlement: Settlement, _ line: ForecastLine, _ end: ForecastResult.Stop.End) {
-        if line.isAsked, case .failure(var failure) = settlement.outcome {
+    private mutating func stop(_ settlement: Settlement, _ place: Int, _ end: ForecastResult.Stop.End) {
+        if lines[place].isAsked, case .failure(var failure) = settlement.outcome {
             failure.message = settlement.reason
-            result.stopped(1, of: line.flow, end, failure)
+            result.stopped(1, of: lines[place].flow, end, failure)
         }
-        self.end(settlement)
+        self.end(place)
     }
 
     /// One job stops before it has begun.
     private mutating func giveUp(_ stop: JobStop) {
-        guard tickets.removeValue(forKey: stop.job) != nil, let line = lines[stop.flow] else { return }
-        lines[stop.flow]!.stopped(stop.job)
-        if line.isAsked { result.stopped(1, of: line.flow, stop.state == .parked ? .parked : .failed, stop.failure) }
-        ended(1, of: stop.flow)
+        let place = Self.place(of: stop.job)
+        guard lines[place].stopped(stop.job) else { return }
+        if lines[place].isAsked {
+            result.stopped(1, of: lines[place].flow, stop.state == .parked ? .parked : .failed, stop.failure)
+        }
+        ended(1, at: place)
     }
 
     private mutating func giveUp(_ flow: FlowID, _ end: ForecastResult.Stop.End, _ failure: Failure) {
-        guard let given = lines[flow]?.giveUp(), let line = lines[flow] else { return }
-        if line.isAsked { result.stopped(given, of: line.flow, end, failure) }
-        ended(given, of: flow)
+        guard let place = places[flow] else { return }
+        let given = lines[place].giveUp()
+        if lines[place].isAsked { result.stopped(given, of: lines[place].flow, end, failure) }
+        ended(given, at: place)
     }
 
-    private mutating func ended(_ jobs: Int, of flow: FlowID) {
-        guard let line = lines[flow] else { return }
-        if line.isAsked { open -= jobs }
-        if line.open == 0 { hasNews = true }
+    private mutating func ended(_ jobs: Int, at place: Int) {
+        if lines[place].isAsked { open -= jobs }
+        if lines[place].open == 0 { hasNews = true }
     }
 
     private mutating func note(_ hold: Hold?, on flow: FlowID) {
         holds[flow] = hold
-        guard let hold, let line = lines[flow], line.isAsked else { return }
-        result.held(line.waiting, of: flow, hold, at: now)
+        guard let hold, let place = places[flow], lines[place].isAsked else { return }
+        result.held(lines[place].waiting, of: flow, hold, at: now)
     }
 }
 

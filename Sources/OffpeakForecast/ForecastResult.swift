@@ -48,6 +48,22 @@ package struct ForecastResult: Sendable {
         package var reason: String
     }
 
+    /// The answers that come after all others, since they wait for a limit to have room again.
+    package struct Burst: Sendable, Equatable {
+        package var jobs: Int
+        /// When the last answer before them comes.
+        package var after: Timestamp
+        package var finish: Timestamp
+
+        /// So few that chance decides whether they are needed, and so late that it matters: whether a limit has room for a
+        /// fiftieth more hangs on how long the answers are.
+        package func isUncertain(since start: Timestamp) -> Bool {
+            jobs * 50 <= total && (finish - after).milliseconds * 20 >= (finish - start).milliseconds
+        }
+
+        fileprivate var total: Int
+    }
+
     package private(set) var batches: [BatchShare] = []
     package private(set) var shares: [Share] = []
     private var holds: [(flow: FlowID, wait: Wait)] = []
@@ -63,11 +79,15 @@ package struct ForecastResult: Sendable {
     /// Decisions of the scheduler, for what they cost.
     package internal(set) var passes = 0
     private var spilling: Set<JobID> = []
-    private var placeOfRoute: [LedgerRoute: Int] = [:]
+    private var lastAnswer: Timestamp?
+    private var pause: (after: Timestamp, answered: Int)?
     private var placeOfBatch: [BatchID: Int] = [:]
 
     /// A wait longer than this is no pace of a minute's limit.
     package static let longestPace = Interval.seconds(65)
+
+    /// Without an answer for so long, a limit has no room.
+    private static let shortestPause = Interval.seconds(10)
 
     package init() {}
 
@@ -94,6 +114,11 @@ package struct ForecastResult: Sendable {
         left > 0 ? nil : batches.compactMap(\.lastAnswer).max()
     }
 
+    package var lastBurst: Burst? {
+        guard let pause, let finish else { return nil }
+        return Burst(jobs: answered - pause.answered, after: pause.after, finish: finish, total: answered)
+    }
+
     // MARK: Keeping count
 
     mutating func expect(_ work: ForecastWork) {
@@ -117,6 +142,8 @@ package struct ForecastResult: Sendable {
         let isSpill = !spilling.isEmpty && spilling.remove(settlement.job) != nil
         let place = placeOfBatch[flow.batch]!
         if isAnswer {
+            if let last = lastAnswer, now - last >= Self.shortestPause { pause = (last, answered) }
+            lastAnswer = now
             batches[place].answered += 1
             batches[place].lastAnswer = now
             if let deadline = flow.deadline, now > deadline { batches[place].late += 1 }
@@ -128,11 +155,9 @@ package struct ForecastResult: Sendable {
             spilledJobs += isAnswer ? 1 : 0
             spillCharge = spillCharge + entry.charge
         }
-        let share = placeOfRoute[entry.route] ?? shares.count
-        if share == shares.count {
-            shares.append(Share(route: entry.route))
-            placeOfRoute[entry.route] = share
-        }
+        // Few, so that a search beats hashing.
+        let share = shares.firstIndex { $0.route == entry.route } ?? shares.count
+        if share == shares.count { shares.append(Share(route: entry.route)) }
         if isAnswer { shares[share].jobs += 1 }
         shares[share].usage = shares[share].usage + entry.usage
         shares[share].charge = shares[share].charge + entry.charge

@@ -8,26 +8,46 @@ package struct ForecastWork: Sendable {
         private var size: Int32
         /// -1: none.
         private var most: Int32
+        /// Tokens, or below 0 what is none.
+        private var more: Int32
         package private(set) var count: Int32 = 1
 
-        package init(bodyBytes: Int, maxOutputTokens: Int?) {
+        package init(bodyBytes: Int, maxOutputTokens: Int?, beyond: BeyondBytes = .none) {
             size = Int32(clamping: bodyBytes)
             most = maxOutputTokens.map { Int32(clamping: max(0, $0)) } ?? -1
+            more =
+                switch beyond {
+                case .tokens(let tokens): Int32(clamping: tokens)
+                case .context: -1
+                case .charges: -2
+                case .otherRate: -3
+                }
         }
 
         package var bodyBytes: Int { Int(size) }
         package var maxOutputTokens: Int? { most < 0 ? nil : Int(most) }
+        private var beyond: BeyondBytes {
+            switch more {
+            case -1: .context
+            case -2: .charges
+            case -3: .otherRate
+            default: .tokens(Int(more))
+            }
+        }
 
         /// Takes jobs that are like these; false when they are not.
         mutating func extend(with other: Run) -> Bool {
-            guard size == other.size, most == other.most, count < Int32.max - other.count else { return false }
+            guard size == other.size, most == other.most, more == other.more, count < Int32.max - other.count else {
+                return false
+            }
             count += other.count
             return true
         }
 
         fileprivate func ticket(_ id: JobID, of flow: FlowID) -> JobTicket {
             JobTicket(
-                id: id, flow: flow, lease: 0, attemptsUsed: 0, bodyBytes: bodyBytes, maxOutputTokens: maxOutputTokens)
+                id: id, flow: flow, lease: 0, attemptsUsed: 0, bodyBytes: bodyBytes, maxOutputTokens: maxOutputTokens,
+                beyond: beyond)
         }
     }
 
@@ -46,17 +66,21 @@ package struct ForecastWork: Sendable {
     }
 
     /// Adds some ready jobs at the end.
-    package mutating func add(bodyBytes: Int, maxOutputTokens: Int?, count: Int = 1) {
+    package mutating func add(
+        bodyBytes: Int, maxOutputTokens: Int?, beyond: BeyondBytes = .none, count: Int = 1
+    ) {
         for _ in 0..<count {
-            let run = Run(bodyBytes: bodyBytes, maxOutputTokens: maxOutputTokens)
+            let run = Run(bodyBytes: bodyBytes, maxOutputTokens: maxOutputTokens, beyond: beyond)
             if runs.isEmpty || !runs[runs.count - 1].extend(with: run) { runs.append(run) }
         }
         self.count += count
     }
 
     /// Adds a job that waits for a moment.
-    package mutating func addDeferred(until due: Timestamp, bodyBytes: Int, maxOutputTokens: Int?) {
-        deferred.append((due, Run(bodyBytes: bodyBytes, maxOutputTokens: maxOutputTokens)))
+    package mutating func addDeferred(
+        until due: Timestamp, bodyBytes: Int, maxOutputTokens: Int?, beyond: BeyondBytes = .none
+    ) {
+        deferred.append((due, Run(bodyBytes: bodyBytes, maxOutputTokens: maxOutputTokens, beyond: beyond)))
         count += 1
     }
 }
@@ -69,9 +93,10 @@ struct ForecastLine {
     private var run = 0
     private var usedOfRun: Int32 = 0
     private var nextJob: JobID
-    /// Jobs that were handed out and have not begun, or have come back; ascending.
-    private var ready: [JobTicket] = []
-    private var begun: Set<JobID> = []
+    /// Jobs that were handed out and have not begun, or have come back; ascending. Those that have begun are taken out with
+    /// the next page.
+    private var ready: [(ticket: JobTicket, hasBegun: Bool)] = []
+    private var hasBegun = false
     /// Jobs that are ready, read or not.
     private(set) var waiting = 0
     /// Jobs that wait for a moment.
@@ -94,36 +119,53 @@ struct ForecastLine {
         return job.ticket(nextJob - 1, of: flow.id)
     }
 
-    /// The first ready jobs, those of them that are read for the first time, and whether there are no others.
-    mutating func page() -> (tickets: [JobTicket], new: [JobTicket], isAll: Bool) {
+    /// The first ready jobs, and whether there are no others.
+    mutating func page() -> (tickets: [JobTicket], isAll: Bool) {
         settleBegun()
-        var new: [JobTicket] = []
-        while ready.count + new.count < Scheduler.pageSize, run < runs.count {
+        while ready.count < Scheduler.pageSize, run < runs.count {
             let entry = runs[run]
-            let count = min(Int(entry.count - usedOfRun), Scheduler.pageSize - ready.count - new.count)
+            let count = min(Int(entry.count - usedOfRun), Scheduler.pageSize - ready.count)
             for _ in 0..<count {
-                new.append(entry.ticket(nextJob, of: flow.id))
+                ready.append((entry.ticket(nextJob, of: flow.id), false))
                 nextJob += 1
             }
             usedOfRun += Int32(count)
             if usedOfRun == entry.count { (run, usedOfRun) = (run + 1, 0) }
         }
-        ready += new
         return (
-            Array(ready.prefix(Scheduler.pageSize)), new, ready.count <= Scheduler.pageSize && run == runs.count
+            ready.prefix(Scheduler.pageSize).map(\.ticket), ready.count <= Scheduler.pageSize && run == runs.count
         )
     }
 
     private mutating func settleBegun() {
-        guard !begun.isEmpty else { return }
-        ready.removeAll { begun.contains($0.id) }
-        begun.removeAll(keepingCapacity: true)
+        guard hasBegun else { return }
+        ready.removeAll { $0.hasBegun }
+        hasBegun = false
     }
 
-    mutating func began(_ job: JobID) {
-        begun.insert(job)
+    /// Where a job is among the ready ones, or would be.
+    private func place(of job: JobID) -> Int {
+        var (low, high) = (0, ready.count)
+        while low < high {
+            let middle = (low + high) / 2
+            if ready[middle].ticket.id < job { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// A job is ready no more; nil when it was not.
+    private mutating func take(_ job: JobID) -> JobTicket? {
+        let place = place(of: job)
+        guard place < ready.count, ready[place].ticket.id == job, !ready[place].hasBegun else { return nil }
+        (ready[place].hasBegun, hasBegun) = (true, true)
         waiting -= 1
+        return ready[place].ticket
+    }
+
+    mutating func began(_ job: JobID) -> JobTicket? {
+        guard let ticket = take(job) else { return nil }
         inFlight += 1
+        return ticket
     }
 
     /// An attempt ended, and the job is ready again.
@@ -148,24 +190,20 @@ struct ForecastLine {
 
     private mutating func becameReady(_ ticket: JobTicket) {
         settleBegun()
-        let place = ready.firstIndex { $0.id > ticket.id } ?? ready.count
-        ready.insert(ticket, at: place)
+        ready.insert((ticket, false), at: place(of: ticket.id))
         waiting += 1
     }
 
     mutating func ended() { inFlight -= 1 }
 
-    /// A ready job ended without an attempt.
-    mutating func stopped(_ job: JobID) {
-        begun.insert(job)
-        waiting -= 1
-    }
+    /// A ready job ended without an attempt; false when it was not ready.
+    mutating func stopped(_ job: JobID) -> Bool { take(job) != nil }
 
     /// All that waits is given up; returns how many jobs that were.
     mutating func giveUp() -> Int {
         let count = waiting + away
         (ready, run, usedOfRun) = ([], runs.count, 0)
-        begun.removeAll()
+        hasBegun = false
         (waiting, away) = (0, 0)
         generation += 1
         return count

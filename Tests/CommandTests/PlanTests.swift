@@ -254,8 +254,8 @@ import Testing
         expect(
             found,
             is: .object([
-                "batch": .text, "made_at": .time, "jobs": .int, "finish": .time, "cost": Self.cost,
-                "actual": .object(["finish": .time, "left": .int, "cost": Self.cost]),
+                "batch": .text, "made_at": .time, "jobs": .int, "answers": .int, "finish": .time, "cost": Self.cost,
+                "actual": .object(["answers": .int, "finish": .time, "left": .int, "cost": Self.cost]),
                 "off": .object(["finish_seconds": .int, "finish_percent": .text, "cost_percent": .text]),
             ]))
         #expect(report["forecasts"].list.count == 1 && found["batch"].text == "b2" && found["jobs"].int == 60)
@@ -273,6 +273,51 @@ import Testing
         // What is pruned has no forecast any more.
         try await place.ok("prune", "--older-than", "0s")
         #expect(try Document(try await place.ok("report", "--json"))["forecasts"].list.isEmpty)
+    }
+
+    @Test
+    func
+        `a forecast that stops at its budget is compared by its answers, and a larger budget takes up what was parked`()
+        async throws
+    {
+        let (place, provider) = try await Workplace.rehearsed(
+            #"{ seed: 1, latency: "20ms", answer: { tokens: { min: 20, max: 30 } }, keys: { "test-key-one": {} } }"#,
+            limits: "concurrent: 2",
+            classes: #""nightly": { posture: "cost", budget: { usd: 0.005, per: "batch", then: "park" } }"#)
+        try place.write(
+            try place.read("offpeak.json5").replacing(
+                "concurrent: 2 }", with: #"concurrent: 2 }, prices: { "m": { input: 1, output: 4 } }"#),
+            to: "offpeak.json5")
+        try place.write(Self.lines(60), to: "in.jsonl")
+        try await place.ok("submit", "in.jsonl", "--class", "nightly")
+        let plan = try await Self.plan(place, "b1")
+        #expect(try await place.run("run").status == 3)
+        _ = try await provider.ledger()
+        let succeeded = try await place.status()["jobs"]["succeeded"].int
+        let found = try Document(try await place.ok("report", "--json"))["forecasts"][0]
+        #expect(found["jobs"].int == 60 && found["answers"].int == plan["by_key"][0]["jobs"].int)
+        #expect(1...59 ~= succeeded && found["actual"]["answers"].int == succeeded)
+        #expect(found["cost"]["credit_usd"].text == "0.00")
+        let csv = try await place.ok("report", "--by", "batch", "--csv").split(separator: "\n")
+        try #require(csv.count == 3)
+        #expect(csv[0].contains(",forecast_jobs,forecast_answers,actual_answers,"))
+        #expect(csv[1].contains(",60,\(found["answers"].int),\(succeeded),"))
+        #expect(csv[2].hasPrefix("total,") && csv[2].hasSuffix(",,,,,,,,,,,,,"))
+        #expect(try await place.ok("report").contains("answers, foreseen"))
+
+        let parked = 60 - succeeded
+        func isTold(_ ending: String) async throws -> Bool {
+            try await Self.plan(place, "b1")["assumptions"].list.contains {
+                $0.text.hasPrefix("\(parked) parked jobs of b1 (budget_exhausted): \(ending)")
+            }
+        }
+        #expect(try await isTold("there is no money for them, and they stay parked"))
+        #expect(try await place.ok("plan", "b1").contains("- \(parked) parked jobs of b1 (budget_exhausted)"))
+        try place.write(
+            try place.read("offpeak.json5").replacing("usd: 0.005", with: "usd: 5"), to: "offpeak.json5")
+        #expect(try await isTold("the next run takes them up"))
+        try await place.ok("run")
+        #expect(try await place.status()["jobs"]["succeeded"].int == 60)
     }
 
     @Test func `a plan is made beside a run, of what is left`() async throws {

@@ -4,8 +4,10 @@ import Testing
 
 /// How far forecasts are from what comes.
 ///
-/// The nights last a quarter of an hour and more: limits of a minute are used in bursts, and by chance the last burst of a night
-/// comes a minute sooner or later.
+/// Limits of a minute are used in bursts, and by chance the last burst of a night comes a minute sooner or later: of 16 nights of
+/// seed 30, 8 last 200 to 209 s and 8 last 244 to 253 s. A day's quota on one key ends after 1,705 to 1,729 answers, as they are
+/// long, and a pool takes some 73 of the rest a minute: they fill four minutes, and a few more may need a fifth. A forecast tells
+/// such a burst with the moment before it.
 @Suite struct ErrorTests {
     static let scenarios: ClosedRange<UInt64> = 1...50
 
@@ -63,6 +65,11 @@ import Testing
         var costError: Int { Self.error(cost, Self.middle(costs)) }
         /// Against the first night, whatever chance did in it.
         var finishErrorOfOne: Int { Self.error(finish, finishes[0]) }
+        /// The same for the other finish that the forecast tells, if a last burst is uncertain.
+        var earlyErrorOfOne: Int? {
+            guard let burst = foreseen.lastBurst, burst.isUncertain(since: start) else { return nil }
+            return Self.error(length(burst.after), finishes[0])
+        }
         var costErrorOfOne: Int { Self.error(cost, costs[0]) }
 
         var line: String {
@@ -80,6 +87,9 @@ import Testing
         }
         for trial in trials.sorted(by: { $0.seed < $1.seed }) {
             #expect(abs(trial.finishError) <= 50 && abs(trial.costError) <= 50, "\(trial.line)")
+            // A single night has one of the two finishes that are told, where two are, and otherwise the one.
+            let nearest = min(abs(trial.finishErrorOfOne), trial.earlyErrorOfOne.map(abs) ?? .max)
+            #expect(nearest <= 50 && abs(trial.costErrorOfOne) <= 50, "\(trial.line)")
         }
         func spread(_ error: (Trial) -> Int) -> String {
             let sorted = trials.map { abs(error($0)) }.sorted()
@@ -92,9 +102,9 @@ import Testing
               finish: \(spread(\.finishError)); against a single night: \(spread(\.finishErrorOfOne))
               cost: \(spread(\.costError)); against a single night: \(spread(\.costErrorOfOne))
             """)
-        // Where chance alone makes more of a difference, no forecast can do better.
-        for trial in trials where abs(trial.finishErrorOfOne) > 50 || abs(trial.costErrorOfOne) > 50 {
-            print("  a night like no other: \(trial.line)")
+        for trial in trials where abs(trial.finishErrorOfOne) > 50 {
+            print("  a night that came to the other finish: \(trial.line)")
         }
+        print("  two finishes are told of seeds \(trials.filter { $0.earlyErrorOfOne != nil }.map(\.seed).sorted())")
     }
 }

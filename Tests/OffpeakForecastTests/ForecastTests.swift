@@ -27,6 +27,26 @@ import Testing
         #expect(540_000...560_000 ~= result.length, "\(result.length) ms")
     }
 
+    @Test func `a few jobs that wait for a limit's next minute are told apart: chance decides whether they have to`()
+        throws
+    {
+        var bench = Self.bench(Limits(rpm: 60))
+        bench.add(603, of: "c", batch: 1)
+        let burst = try #require(bench.run().result.lastBurst)
+        #expect(burst.jobs == 3 && burst.isUncertain(since: Bench.start))
+        #expect(540_000...560_000 ~= (burst.after - Bench.start).milliseconds)
+        #expect(55_000...65_000 ~= (burst.finish - burst.after).milliseconds)
+        // Of many no chance takes the place.
+        bench.work = []
+        bench.add(630, of: "c", batch: 1)
+        let large = try #require(bench.run().result.lastBurst)
+        #expect(large.jobs == 30 && !large.isUncertain(since: Bench.start))
+        // Where answers come all the time nothing stands apart.
+        var steady = Self.bench(Limits(concurrent: 4))
+        steady.add(603, of: "c", batch: 1)
+        #expect(steady.run().result.lastBurst == nil)
+    }
+
     @Test(arguments: [false, true]) func `what is in flight tells when the work is done, however coarse the steps`(
         isCoarse: Bool
     ) {
@@ -227,6 +247,23 @@ import Testing
         // 400 bytes are 101 tokens, and max_tokens is 100.
         #expect(result.charge.billed == Money(nanodollars: 100 * 201_000))
         // 25 rounds of 1 s and 100 times 10 ms.
+        #expect(49_000...51_500 ~= result.length, "\(result.length)")
+    }
+
+    @Test func `answers that are too few to go by are told by their number`() throws {
+        var bench = Self.bench(Limits(concurrent: 4))
+        bench.history = AnswerHistory()
+        for _ in 1...19 {
+            bench.history.add(
+                AnswerSample(
+                    bodyBytes: 400, usage: Usage(inputTokens: 100, outputTokens: 50), duration: .seconds(9)),
+                at: AnswerHistory.Place(className: "c", key: "own", model: "m", endpoint: .chatCompletions))
+        }
+        bench.add(100, of: "c", batch: 1)
+        let (result, sentences) = bench.run()
+        #expect(
+            try #require(sentences.first).contains(
+                "only 19 answers to learn from yet, and fewer than 20 say too little"))
         #expect(49_000...51_500 ~= result.length, "\(result.length)")
     }
 

@@ -7,9 +7,14 @@ import Testing
 @Suite struct PlanningTests {
     private static func recorded(_ batch: BatchID, jobs: Int = 7, finish: Timestamp? = nil) -> RecordedForecast {
         RecordedForecast(
-            batch: batch, made: at(3), jobs: jobs, finish: finish, provider: Money(nanodollars: 11),
-            platform: Money(nanodollars: 13), spentProvider: Money(nanodollars: 17),
-            spentPlatform: Money(nanodollars: 19))
+            batch: batch, made: at(3), jobs: jobs, finish: finish, charge: charge(11, 13, 15),
+            spent: charge(17, 19, 21), answers: 5, answersBefore: 2)
+    }
+
+    private static func charge(_ provider: Int64, _ platform: Int64, _ credit: Int64) -> Charge {
+        Charge(
+            provider: Money(nanodollars: provider), platform: Money(nanodollars: platform),
+            credit: Money(nanodollars: credit))
     }
 
     @Test func `open jobs are read in flight first, then ready, then deferred`() throws {

@@ -7,7 +7,8 @@ import OffpeakStore
 struct ForecastComparison: Sendable, Equatable {
     let forecast: RecordedForecast
     let name: String
-    /// Answers since the forecast was made, and what they cost.
+    /// Answers since the forecast was made; nil where an earlier version has kept it. And what all attempts since then cost.
+    let answers: Int?
     let charge: Charge
     /// When its last answer came; nil while work is left.
     let finish: Timestamp?
@@ -21,9 +22,11 @@ struct ForecastComparison: Sendable, Equatable {
         guard let last, last >= forecast.made else { return nil }
         self.forecast = forecast
         name = batch.name
-        let spent = Charge(provider: forecast.spentProvider, platform: forecast.spentPlatform)
-        let total = own.reduce(Charge()) { $0 + $1.row.charge }
-        charge = Charge(provider: total.provider - spent.provider, platform: total.platform - spent.platform)
+        let (total, spent) = (own.reduce(Charge()) { $0 + $1.row.charge }, forecast.spent)
+        charge = Charge(
+            provider: total.provider - spent.provider, platform: total.platform - spent.platform,
+            credit: total.credit - spent.credit)
+        answers = forecast.answersBefore.map { before in own.reduce(0) { $0 + $1.row.answers } - before }
         left = batch.counts.waiting + batch.counts.inFlight
         finish = left == 0 ? last : nil
     }
@@ -42,7 +45,7 @@ struct ForecastComparison: Sendable, Equatable {
 
     /// How much more it cost than foreseen, on both bills, in tenths of a percent; nil while work is left.
     var excessPerMille: Int? {
-        let foreseen = forecast.provider + forecast.platform
+        let foreseen = forecast.charge.billed
         guard left == 0 else { return nil }
         return Self.perMille((charge.billed - foreseen).nanodollars, of: foreseen.nanodollars)
     }
@@ -65,9 +68,11 @@ struct ForecastComparison: Sendable, Equatable {
     func writeValues(to writer: inout JSONWriter) {
         writer.member("made_at", forecast.made)
         writer.member("jobs", forecast.jobs)
+        Self.write("answers", forecast.answers, to: &writer)
         writer.member("finish", forecast.finish)
-        writer.cost(Charge(provider: forecast.provider, platform: forecast.platform))
+        writer.cost(forecast.charge)
         writer.object("actual") {
+            Self.write("answers", answers, to: &$0)
             $0.member("finish", finish)
             $0.member("left", left)
             $0.cost(charge)
@@ -83,11 +88,32 @@ struct ForecastComparison: Sendable, Equatable {
         }
     }
 
+    private static func write(_ name: String, _ count: Int?, to writer: inout JSONWriter) {
+        if let count { writer.member(name, count) } else { writer.null(name) }
+    }
+
     // MARK: Text
 
     static let columns = [
-        "batch", "jobs", "foreseen at", "done, foreseen", "done", "off", "cost, foreseen USD", "cost USD", "off",
+        "batch", "jobs", "foreseen at", "answers, foreseen", "answers", "done, foreseen", "done", "off",
+        "cost, foreseen USD", "cost USD", "off",
     ]
+
+    /// Beside the rows of a batch in CSV, whose cost since the forecast is not all of its cost.
+    static let csvColumns = [
+        "forecast_made_at", "forecast_jobs", "forecast_answers", "actual_answers", "forecast_finish", "actual_finish",
+        "actual_left", "forecast_provider_usd", "forecast_platform_usd", "forecast_credit_usd", "actual_provider_usd",
+        "actual_platform_usd", "actual_credit_usd",
+    ]
+
+    var csvCells: [String] {
+        func count(_ number: Int?) -> String { number.map(String.init) ?? "" }
+        func time(_ moment: Timestamp?) -> String { moment.map(TimeText.rfc3339) ?? "" }
+        func money(_ charge: Charge) -> [String] { [charge.provider.text, charge.platform.text, charge.credit.text] }
+        let counts = [count(forecast.jobs), count(forecast.answers), count(answers)]
+        let ends = [time(forecast.finish), time(finish), count(left)]
+        return [time(forecast.made)] + counts + ends + money(forecast.charge) + money(charge)
+    }
 
     var cells: [String] {
         let late = delay.map { delay in
@@ -97,9 +123,10 @@ struct ForecastComparison: Sendable, Equatable {
         }
         return [
             "b\(forecast.batch)", "\(forecast.jobs)", TimeText.rfc3339(forecast.made),
+            forecast.answers.map(String.init) ?? "", answers.map(String.init) ?? "",
             forecast.finish.map(TimeText.rfc3339) ?? "never",
             finish.map(TimeText.rfc3339) ?? "\(left) left", late ?? "",
-            (forecast.provider + forecast.platform).text, charge.billed.text,
+            forecast.charge.billed.text, charge.billed.text,
             excessPerMille.map { "\(Self.percent($0)) %" } ?? "",
         ]
     }

@@ -23,15 +23,16 @@ struct Plan: Sendable {
 
     init(_ planner: Planner) {
         self.planner = planner
-        let main = planner.forecast(PlanVariant(name: "as planned"), isCoarse: false)
+        let choices = PlanChoices(planner: planner)
+        let (main, others) = planner.forecasts(beside: choices.variants) { choices.variants(to: $0) }
         result = main.result
         assumptions = ["a run works the queue from now on without a break", Self.pastUse]
         assumptions += planner.inputs.assumptions
         assumptions += main.answers.sentences + planner.prices(of: result)
+        assumptions += burst + planner.parked
         assumptions.append("beyond these, nothing fails and no provider is slower or stricter than it was")
         guard result.jobs > 0 else { return }
-        let choices = PlanChoices(planner: planner, main: result)
-        for outcome in planner.forecasts(choices.variants) where outcome.result.answered > 0 {
+        for outcome in others where outcome.result.answered > 0 {
             // Without a difference there is nothing to choose.
             if outcome.variant.isUnhurried, outcome.result.spilledJobs >= result.spilledJobs { continue }
             let choice = Alternative(
@@ -41,8 +42,19 @@ struct Plan: Sendable {
                 alternatives.append(choice)
             }
         }
-        alternatives += choices.lanes
+        alternatives += choices.lanes(of: result)
         assumptions += choices.notes(shown: alternatives.map(\.name))
+    }
+
+    /// What chance may do to the finish.
+    private var burst: [String] {
+        guard let burst = result.lastBurst, let finish = result.finish, burst.isUncertain(since: planner.inputs.now)
+        else { return [] }
+        let early = TimeText.length(finish - burst.after)
+        return [
+            "the last \(Words.count(burst.jobs, "job")) wait for a limit to have room again: if the others take a little less "
+                + "of it than is foreseen, all is done \(early) sooner"
+        ]
     }
 
     private static let pastUse = "what keys have used of limits, quotas, credits and allowances so far counts"
@@ -56,16 +68,40 @@ struct Plan: Sendable {
     var recorded: [RecordedForecast] {
         result.batches.compactMap { share in
             guard share.batch != PlannedFile.batch, share.jobs > 0 else { return nil }
-            let spent = planner.inputs.spent(on: share.batch)
+            let past = planner.inputs.past(of: share.batch)
             return RecordedForecast(
                 batch: share.batch, made: planner.inputs.now, jobs: share.jobs, finish: share.finish,
-                provider: share.charge.provider, platform: share.charge.platform, spentProvider: spent.provider,
-                spentPlatform: spent.platform)
+                charge: share.charge, spent: past.charge, answers: share.answered, answersBefore: past.answers)
         }
     }
 }
 
 extension Planner {
+    /// What becomes of the parked jobs of what was asked for, if nobody does anything.
+    var parked: [String] {
+        var scheduler = scheduler(PlanVariant(name: "parked"))
+        var sentences: [String] = []
+        for (batch, jobs) in inputs.parked {
+            var rest = jobs
+            for group in inputs.parkedForMoney where group.flow.batch == batch {
+                rest -= group.jobs
+                let text = "\(Words.count(group.jobs, "parked job")) of b\(batch) (\(group.reason.rawValue))"
+                let goesOn = scheduler.hasMoney(for: group.decisive, of: group.flow, at: inputs.now)
+                sentences.append(
+                    goesOn
+                        ? "\(text): the next run takes them up, since there is money for them now or in a later period; they "
+                            + "are in none of these figures, and what does not fit is parked again"
+                        : "\(text): there is no money for them, and they stay parked; they are in none of these figures"
+                )
+            }
+            guard rest > 0 else { continue }
+            sentences.append(
+                "\(Words.count(rest, "parked job")) of b\(batch) wait for `offpeak retry b\(batch) --parked`; they are in none "
+                    + "of these figures")
+        }
+        return sentences
+    }
+
     /// The batch whose deadline is kept least well: the one that misses it, else the one with the least time to spare.
     static func tightest(_ result: ForecastResult) -> ForecastResult.BatchShare? {
         func spare(_ share: ForecastResult.BatchShare) -> Int64 {

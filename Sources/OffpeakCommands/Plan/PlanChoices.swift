@@ -5,7 +5,6 @@ import OffpeakForecast
 /// What could be done instead of a plan.
 struct PlanChoices {
     let planner: Planner
-    let main: ForecastResult
 
     static let platform = "all on the platform"
     static let own = "own keys only"
@@ -26,22 +25,24 @@ struct PlanChoices {
 
     // MARK: Other keys
 
-    /// Alternatives that have to be forecast. Each stays within the keys that a class may use, so that none is for a class
-    /// that forbids it.
+    // Each alternative stays within the keys that a class may use, so that none is for a class that forbids it.
+
+    /// Alternatives that are forecast whatever the plan comes to.
     var variants: [PlanVariant] {
+        [
+            variant(Self.platform) { $0.billing == .platform },
+            variant(Self.routed) { $0.billing == .routerBYOK },
+        ].compactMap { $0 }
+    }
+
+    /// Alternatives that only a plan has which uses shared capacity, or spills.
+    func variants(to main: ForecastResult) -> [PlanVariant] {
         var variants: [PlanVariant] = []
-        func add(_ name: String, _ admits: @escaping @Sendable (KeyDescriptor) -> Bool) {
-            let classes = policies.filter { policy in
-                let all = keys(policy)
-                return all.contains(where: admits) && !all.allSatisfy(admits)
-            }
-            guard !classes.isEmpty else { return }
-            variants.append(PlanVariant(name: name, classes: Set(classes.map(\.name)), admits: admits))
+        if main.shares.contains(where: { $0.route.bill == .platform }),
+            let own = variant(Self.own, admits: { $0.billing != .platform })
+        {
+            variants.append(own)
         }
-        add(Self.platform) { $0.billing == .platform }
-        // Where the plan uses no shared capacity, it is this alternative itself.
-        if main.shares.contains(where: { $0.route.bill == .platform }) { add(Self.own) { $0.billing != .platform } }
-        add(Self.routed) { $0.billing == .routerBYOK }
         if main.spilledJobs > 0 {
             let classes = policies.filter { $0.objective == .cost || $0.shared == .spill }
             variants.append(PlanVariant(name: Self.noSpill, classes: Set(classes.map(\.name)), isUnhurried: true))
@@ -49,12 +50,25 @@ struct PlanChoices {
         return variants
     }
 
+    /// In which order they are shown.
+    static func rank(_ variant: PlanVariant) -> Int {
+        [platform, own, routed, noSpill].firstIndex(of: variant.name) ?? 4
+    }
+
+    private func variant(_ name: String, admits: @escaping @Sendable (KeyDescriptor) -> Bool) -> PlanVariant? {
+        let classes = policies.filter { policy in
+            let all = keys(policy)
+            return all.contains(where: admits) && !all.allSatisfy(admits)
+        }
+        return classes.isEmpty ? nil : PlanVariant(name: name, classes: Set(classes.map(\.name)), admits: admits)
+    }
+
     // MARK: Cheaper lanes
 
     private static let laneTime = Interval.hours(24)
 
     /// What the plan's answers would cost on the cheaper lanes of the keys that have them.
-    var lanes: [Plan.Alternative] {
+    func lanes(of main: ForecastResult) -> [Plan.Alternative] {
         [Lane.batch, .flex].compactMap { lane in
             var charge = Charge()
             var isCheaper = false

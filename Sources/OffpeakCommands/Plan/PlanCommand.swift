@@ -89,7 +89,7 @@ extension CommandContext {
         var file = PlannedFile(request)
         let result: SubmissionResult
         do throws(any Error) {
-            result = try FileScan(request).run { file.add($0, bodyBytes: $1, maxOutputTokens: $2) }
+            result = try FileScan(request).run { file.add($0, $1) }
         } catch let failure as SourceFailure {
             throw CommandFailure(failure, toBe: "planned")
         }

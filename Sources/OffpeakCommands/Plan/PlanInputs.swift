@@ -17,7 +17,7 @@ struct PlannedFile {
 
     var name: String { request.name }
 
-    mutating func add(_ key: FlowKey, bodyBytes: Int, maxOutputTokens: Int?) {
+    mutating func add(_ key: FlowKey, _ line: IntakeLine) {
         let place = places[key] ?? work.count
         if place == work.count {
             places[key] = place
@@ -27,7 +27,7 @@ struct PlannedFile {
                         id: .max - FlowID(place), batch: Self.batch, className: key.className, model: key.model,
                         endpoint: key.endpoint, priority: request.priority, deadline: request.deadline)))
         }
-        work[place].add(bodyBytes: bodyBytes, maxOutputTokens: maxOutputTokens)
+        work[place].add(bodyBytes: line.body.count, maxOutputTokens: line.maxOutputTokens, beyond: line.beyond)
     }
 }
 
@@ -43,8 +43,9 @@ struct PlanInputs: Sendable {
     private(set) var memory = RunMemory(keys: [], attempts: [], dayUse: [])
     private(set) var spend: [SpendRow] = []
     private(set) var pauses = Pauses()
-    /// Parked jobs of what was asked for.
-    private(set) var parked = 0
+    /// Parked jobs of what was asked for, and those of them that the lack of money has parked.
+    private(set) var parked: [(batch: BatchID, jobs: Int)] = []
+    private(set) var parkedForMoney: [MoneyParked] = []
     /// What is assumed of the work, in sentences.
     private(set) var assumptions: [String] = []
 
@@ -69,7 +70,11 @@ struct PlanInputs: Sendable {
         var inFlight = 0
         for batch in try reader.batches() where batch.state == .open {
             let isAsked = asked.contains(batch.id)
-            if isAsked { note(batch, configuration) }
+            if isAsked {
+                note(batch, configuration)
+                let flows = batch.flows.filter { $0.counts.parked > 0 }.map(\.flow)
+                parkedForMoney += try reader.parkedForMoney(of: flows)
+            }
             guard isAsked || !batch.paused else { continue }
             var jobs = 0
             for status in batch.flows where status.counts.waiting + status.counts.inFlight > 0 {
@@ -77,9 +82,12 @@ struct PlanInputs: Sendable {
                 var flow = ForecastWork(flow: status.flow, isAsked: isAsked)
                 try reader.openJobs(of: status.flow.id) { job in
                     if let due = job.due {
-                        flow.addDeferred(until: due, bodyBytes: job.bodyBytes, maxOutputTokens: job.maxOutputTokens)
+                        flow.addDeferred(
+                            until: due, bodyBytes: job.bodyBytes, maxOutputTokens: job.maxOutputTokens,
+                            beyond: job.beyond)
                     } else {
-                        flow.add(bodyBytes: job.bodyBytes, maxOutputTokens: job.maxOutputTokens)
+                        flow.add(
+                            bodyBytes: job.bodyBytes, maxOutputTokens: job.maxOutputTokens, beyond: job.beyond)
                     }
                 }
                 jobs += flow.count
@@ -122,11 +130,7 @@ struct PlanInputs: Sendable {
 
     private mutating func note(_ batch: BatchStatus, _ configuration: Configuration) {
         names[batch.id] = "b\(batch.id)"
-        parked += batch.counts.parked
-        if batch.counts.parked > 0 {
-            let jobs = Words.count(batch.counts.parked, "parked job")
-            assumptions.append("\(jobs) of b\(batch.id) are in none of these figures")
-        }
+        if batch.counts.parked > 0 { parked.append((batch.id, batch.counts.parked)) }
         var unknown: [String: Int] = [:]
         for status in batch.flows where configuration.policy(of: status.flow.className) == nil {
             unknown[status.flow.className, default: 0] += status.counts.waiting
@@ -137,8 +141,9 @@ struct PlanInputs: Sendable {
         }
     }
 
-    /// What a batch has cost so far.
-    func spent(on batch: BatchID) -> Charge {
-        spend.reduce(Charge()) { $1.batch == batch ? $0 + $1.charge : $0 }
+    /// What a batch has cost so far, and how many answers it has.
+    func past(of batch: BatchID) -> (charge: Charge, answers: Int) {
+        let own = spend.filter { $0.batch == batch }
+        return (own.reduce(Charge()) { $0 + $1.charge }, own.reduce(0) { $0 + $1.answers })
     }
 }

@@ -103,12 +103,12 @@ extension Plan {
         let now = planner.inputs.now
         let names = result.batches.compactMap { planner.inputs.names[$0.batch] }.joined(separator: ", ")
         guard result.jobs > 0 else {
-            let parked = planner.inputs.parked
+            let parked = planner.inputs.parked.reduce(0) { $0 + $1.jobs }
             if parked == 0 { return ["nothing is left to do"] }
             return [
                 "nothing waits; \(Words.count(parked, "parked job")) are not forecast: `offpeak status` tells why they "
                     + "stopped and what takes them up again"
-            ]
+            ] + planner.parked.map { "- " + $0 }
         }
         var lines = ["\(names): \(Words.count(result.jobs, "job"))"]
         if let finish = result.finish {

@@ -46,22 +46,34 @@ struct Planner: Sendable {
         return PlanOutcome(variant: variant, result: result, answers: answers)
     }
 
-    /// Several at once, on as many cores as there are.
-    func forecasts(_ variants: [PlanVariant]) -> [PlanOutcome] {
-        let outcomes = Mutex([PlanOutcome?](repeating: nil, count: variants.count))
+    /// The plan and its alternatives at once, on as many cores as there are; `following` are those that the plan asks for.
+    func forecasts(
+        beside variants: [PlanVariant], following: @escaping @Sendable (ForecastResult) -> [PlanVariant]
+    ) -> (main: PlanOutcome, others: [PlanOutcome]) {
+        let outcomes = Mutex((main: PlanOutcome?.none, others: [PlanOutcome]()))
         let group = DispatchGroup()
-        for (index, variant) in variants.enumerated() {
-            DispatchQueue.global().async(group: group) {
-                let outcome = forecast(variant, isCoarse: true)
-                outcomes.withLock { $0[index] = outcome }
+        @Sendable func begin(_ variants: [PlanVariant]) {
+            for variant in variants {
+                DispatchQueue.global().async(group: group) {
+                    let outcome = forecast(variant, isCoarse: true)
+                    outcomes.withLock { $0.others.append(outcome) }
+                }
             }
         }
+        DispatchQueue.global().async(group: group) {
+            let main = forecast(PlanVariant(name: "as planned"), isCoarse: false)
+            outcomes.withLock { $0.main = main }
+            begin(following(main.result))
+        }
+        begin(variants)
         group.wait()
-        return outcomes.withLock { $0.compactMap { $0 } }
+        return outcomes.withLock { found in
+            (found.main!, found.others.sorted { PlanChoices.rank($0.variant) < PlanChoices.rank($1.variant) })
+        }
     }
 
     /// A scheduler that knows what a run would know if it began now.
-    private func scheduler(_ variant: PlanVariant) -> Scheduler {
+    func scheduler(_ variant: PlanVariant) -> Scheduler {
         var scheduler = Scheduler(
             keys: configuration.keys, pools: configuration.pools,
             classes: configuration.classes.map { policy in

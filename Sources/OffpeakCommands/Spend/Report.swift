@@ -228,7 +228,15 @@ struct Report {
     private var body: [[String]] { rows.map { cells($0.name, $0.total) } + [cells("total", total)] }
 
     var csv: String {
-        ([columns] + body).map { $0.map(Self.quoted).joined(separator: ",") }.joined(separator: "\n")
+        var lines = [columns] + body
+        if !comparisons.isEmpty, grouping == .batch {
+            lines[0] += ForecastComparison.csvColumns
+            let none = ForecastComparison.csvColumns.map { _ in "" }
+            for i in lines.indices.dropFirst() {
+                lines[i] += comparisons.first { "b\($0.forecast.batch)" == lines[i][0] }?.csvCells ?? none
+            }
+        }
+        return lines.map { $0.map(Self.quoted).joined(separator: ",") }.joined(separator: "\n")
     }
 
     private static func quoted(_ cell: String) -> String {

@@ -134,6 +134,13 @@ struct FlowState: Sendable {
     var isGated = false
     var isParking = false
 
+    /// What a job will probably use.
+    func usage(of ticket: JobTicket) -> Usage {
+        Usage(
+            inputTokens: forecast.input(bodyBytes: ticket.bodyBytes),
+            outputTokens: forecast.output(maxOutputTokens: ticket.maxOutputTokens, endpoint: flow.endpoint))
+    }
+
     /// Jobs read at once. Large enough that reading costs little per job, small enough to cost little memory.
     static let page = 2_048
 }

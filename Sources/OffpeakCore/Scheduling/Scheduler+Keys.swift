@@ -57,7 +57,9 @@ extension Scheduler {
         let tokens = state.forecast.tokens(
             bodyBytes: ticket.bodyBytes, maxOutputTokens: ticket.maxOutputTokens, endpoint: state.flow.endpoint)
         let spare = state.forecast.headroom(maxOutputTokens: ticket.maxOutputTokens, endpoint: state.flow.endpoint)
+        let usage = objective == .cost ? state.usage(of: ticket) : Usage()
         var offers: [RouteOffer] = []
+        offers.reserveCapacity(classes[state.classIndex].candidates.count)
         for key in classes[state.classIndex].candidates {
             var offer = RouteOffer(key: key, tokens: reservation(key, tokens, ticket), isShared: keys[key].isShared)
             let providerModel = keys[key].descriptor.models.providerModel(for: model)
@@ -67,7 +69,7 @@ extension Scheduler {
                 withheld(key, ladder, shared, offers, hasDeadline: state.flow.deadline != nil)
                 ?? obstacle(key, providerModel, ticket, state, needed, ladder, at: now)
             if objective == .cost, providerModel != nil, offer.obstacle?.isPace ?? true {
-                offer.cost = marginalCost(key, offer.model, ticket, state, at: now)
+                offer.cost = marginalCost(key, offer.model, usage, at: now)
             }
             if objective == .speed { offer.latency = keys[key].latency }
             offers.append(offer)

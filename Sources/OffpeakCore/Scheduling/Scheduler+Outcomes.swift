@@ -10,7 +10,7 @@ extension Scheduler {
         switch report.outcome {
         case .success(let answer):
             succeeded(flight, usage: answer.usage, latency: latency, at: now, into: &effects)
-            ladders[job] = nil
+            if !ladders.isEmpty { ladders[job] = nil }
             effects.settlements.append(
                 settlement(
                     of: flight, report.outcome, .complete, "answered", flight.ticket.attemptsUsed + 1, entry, at: now))
@@ -58,7 +58,9 @@ extension Scheduler {
         settle(flight, tokens: counted(usage, flight), latency: latency, at: now, into: &effects)
         accepted(flight, at: now)
         keys[flight.key].answered(in: latency)
-        flows[flight.ticket.flow]?.forecast.learn(bodyBytes: flight.ticket.bodyBytes, usage: usage)
+        // In its place: what a subscript changes is moved out and in again, and a flow is large.
+        guard let place = flows.index(forKey: flight.ticket.flow) else { return }
+        flows.values[place].forecast.learn(bodyBytes: flight.ticket.bodyBytes, usage: usage)
     }
 
     /// The provider took the request seriously: the key works and is below its limits.

@@ -18,7 +18,42 @@ extension KeyState {
         let own: ModelPrice?
         let list: ModelPrice?
 
-        init(own: ModelPrice?, list: ModelPrice?) { (self.own, self.list) = (own, list) }
+        /// The rates of both in lane `sync` where they are the same at every length, as nearly always: then nothing is copied
+        /// and nothing searched.
+        private let flat: (own: TokenRates, list: TokenRates)?
+
+        init(own: ModelPrice?, list: ModelPrice?) {
+            (self.own, self.list) = (own, list)
+            guard let own, own.longContext.isEmpty, list?.longContext.isEmpty ?? true else {
+                flat = nil
+                return
+            }
+            let rates = own.rates(inputTokens: 0, lane: .sync)
+            flat = (rates, list?.rates(inputTokens: 0, lane: .sync) ?? rates)
+        }
+
+        /// What a usage costs, and what it is worth at list price; nil when its price is unknown.
+        func cost(of usage: Usage, lane: Lane) -> (value: Money, list: Money)? {
+            if lane == .sync, let flat {
+                let value = flat.own.cost(of: usage)
+                return (value, flat.list == flat.own ? value : flat.list.cost(of: usage))
+            }
+            guard let value = own?.cost(of: usage, lane: lane) else { return nil }
+            return (value, list?.cost(of: usage, lane: lane) ?? value)
+        }
+
+        /// The same of the most that so many tokens can cost.
+        func worstCost(inputTokens: Int, outputTokens: Int, lane: Lane) -> (value: Money, list: Money)? {
+            if lane == .sync, let flat {
+                let value = flat.own.worstCost(inputTokens: inputTokens, outputTokens: outputTokens)
+                guard flat.list != flat.own else { return (value, value) }
+                return (value, flat.list.worstCost(inputTokens: inputTokens, outputTokens: outputTokens))
+            }
+            let value = own?.worstCost(inputTokens: inputTokens, outputTokens: outputTokens, lane: lane)
+            guard let value else { return nil }
+            let list = list?.worstCost(inputTokens: inputTokens, outputTokens: outputTokens, lane: lane)
+            return (value, list ?? value)
+        }
     }
 }
 
@@ -37,17 +72,16 @@ extension Scheduler {
     ///
     mutating func worstCase(_ key: Int, _ model: String, _ ticket: JobTicket, _ endpoint: Endpoint) -> WorstCase? {
         let price = price(key, model)
-        guard let own = price.own else { return nil }
-        // What costs nothing has neither charges nor another rate.
-        let isFree = own.isFree && keys[key].account.fee == nil
+        // What costs nothing has neither charges nor another rate, and needs no length, unless a fee is taken of its list value.
+        let isFree = price.own?.isFree == true && keys[key].account.fee == nil
         guard isFree || ticket.beyond < .charges, let input = mostInput(key, model, ticket) ?? (isFree ? 0 : nil)
         else { return nil }
         let output = mostOutput(key, model, ticket, endpoint)
-        // What is free needs no length, unless a fee is taken of its list value.
         guard output != nil || isFree else { return nil }
-        let value = own.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: .sync)
-        let list = price.list?.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: .sync) ?? value
-        return keys[key].account.worst(value: value, list: list, tokens: input + (output ?? 0))
+        guard let worst = price.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: .sync) else {
+            return nil
+        }
+        return keys[key].account.worst(value: worst.value, list: worst.list, tokens: input + (output ?? 0))
     }
 
     /// The longest answer that a job can get; nil when nobody can say.
@@ -76,11 +110,11 @@ extension Scheduler {
         return WorstCase(charge: Charge(), tokens: (mostInput(key, model, ticket) ?? ticket.bodyBytes) + output)
     }
 
-    /// What a job would probably cost on a key now, on both bills; nil when its price is unknown.
+    /// What a usage would cost on a key now, on both bills; nil when its price is unknown.
     mutating func marginalCost(
-        _ key: Int, _ model: String, _ ticket: JobTicket, _ state: FlowState, at now: Timestamp
+        _ key: Int, _ model: String, _ usage: Usage, at now: Timestamp
     ) -> Money? {
-        guard let worth = worth(key, model, ticket, state) else { return nil }
+        guard let worth = worth(key, model, usage) else { return nil }
         return keys[key].account.marginal(value: worth.value, list: worth.list, tokens: worth.tokens, at: now)
     }
 
@@ -88,14 +122,13 @@ extension Scheduler {
     mutating func worth(
         _ key: Int, _ model: String, _ ticket: JobTicket, _ state: FlowState
     ) -> (value: Money, list: Money, tokens: Int)? {
-        let price = price(key, model)
-        guard let own = price.own else { return nil }
-        let usage = Usage(
-            inputTokens: state.forecast.input(bodyBytes: ticket.bodyBytes),
-            outputTokens: state.forecast.output(
-                maxOutputTokens: ticket.maxOutputTokens, endpoint: state.flow.endpoint))
-        let value = own.cost(of: usage, lane: .sync)
-        return (value, price.list?.cost(of: usage, lane: .sync) ?? value, usage.totalTokens)
+        worth(key, model, state.usage(of: ticket))
+    }
+
+    private mutating func worth(_ key: Int, _ model: String, _ usage: Usage) -> (
+        value: Money, list: Money, tokens: Int
+    )? {
+        price(key, model).cost(of: usage, lane: .sync).map { ($0.value, $0.list, usage.totalTokens) }
     }
 
     // MARK: Obstacles
@@ -209,10 +242,10 @@ extension Scheduler {
 
     /// Why a class's budget takes no more of a batch.
     private func budgetObstacle(_ worst: Money, of state: FlowState) -> KeyObstacle? {
-        guard let account = classes[state.classIndex].budget else { return nil }
-        let fit = account.fit(worst, batch: state.flow.batch)
-        // This is asked for every job and key, so words are only made where they are needed.
-        if case .fits = fit { return nil }
+        // This is asked for every job and key, so nothing is copied and words are only made where they are needed.
+        guard let fit = classes[state.classIndex].budget?.fit(worst, batch: state.flow.batch), fit != .fits,
+            let account = classes[state.classIndex].budget
+        else { return nil }
         let budget = account.budget
         let name =
             "the budget of \(budget.limit.text) USD per \(budget.per.rawValue) of class "
@@ -291,8 +324,9 @@ extension Scheduler {
         _ flight: Flight, usage: Usage, tokens: Int, _ reported: ReportedCost?, at now: Timestamp
     ) -> LedgerEntry {
         let spend = flight.spend
-        let value = spend.price.own?.cost(of: usage, lane: spend.route.lane) ?? .zero
-        let list = spend.price.list?.cost(of: usage, lane: spend.route.lane) ?? value
+        let (value, list) =
+            spend.price.cost(of: usage, lane: spend.route.lane)
+            ?? (.zero, spend.price.list?.cost(of: usage, lane: spend.route.lane) ?? .zero)
         let charge = keys[flight.key].account.settle(
             spend.hold, spend.worst, value: value, list: list, tokens: tokens, reported: reported, at: now)
         settleShared(

@@ -10,11 +10,9 @@ package struct FileScan {
 
     package init(_ request: SubmissionRequest) { self.request = request }
 
-    /// Hands over each good line's flow, the size of its body in bytes and its longest answer, in order. Returns how many
-    /// there are and which lines a submit would find fault with.
-    package func run(
-        _ take: (_ flow: FlowKey, _ bodyBytes: Int, _ maxOutputTokens: Int?) -> Void
-    ) throws -> SubmissionResult {
+    /// Hands over each good line with its flow, in order. Returns how many there are and which lines a submit would find
+    /// fault with.
+    package func run(_ take: (_ flow: FlowKey, _ line: IntakeLine) -> Void) throws -> SubmissionResult {
         let descriptor = try request.open()
         defer { if descriptor != 0 { close(descriptor) } }
         var result = SubmissionResult()
@@ -41,7 +39,7 @@ package struct FileScan {
                         continue
                     }
                     result.accepted += 1
-                    take(chunk.flows[line.flow], line.body.count, line.maxOutputTokens)
+                    take(chunk.flows[line.flow], line)
                 }
             }
         }

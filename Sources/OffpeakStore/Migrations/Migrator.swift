@@ -9,7 +9,8 @@ enum Migrator {
     static var steps: [[UInt8]] {
         [
             PackageResources.m001_initial_sql, PackageResources.m002_money_sql, PackageResources.m003_terms_sql,
-            PackageResources.m004_forecast_sql, PackageResources.m005_beyond_sql,
+            PackageResources.m004_forecast_sql, PackageResources.m005_forecast_answers_sql,
+            PackageResources.m006_beyond_sql,
         ]
     }
 
@@ -26,7 +27,7 @@ enum Migrator {
         /// `user_version` takes no parameter, so each version has its own literal.
         static let setVersion: [StaticString] = [
             "PRAGMA user_version = 1", "PRAGMA user_version = 2", "PRAGMA user_version = 3",
-            "PRAGMA user_version = 4", "PRAGMA user_version = 5",
+            "PRAGMA user_version = 4", "PRAGMA user_version = 5", "PRAGMA user_version = 6",
         ]
     }
 

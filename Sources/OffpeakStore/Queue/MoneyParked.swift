@@ -9,14 +9,14 @@ package struct MoneyParked: Sendable, Equatable {
     package var first: JobTicket
     /// As small as the smallest, in all that a worst case depends on: what is too much for this one is for all of them.
     package var least: JobTicket
+
+    /// The one by which they are judged: a budget parks in input order, so the first of those that it parked decides; what is
+    /// too much for itself is judged as if it were the smallest of its kind.
+    package var decisive: JobTicket { reason == .budgetExhausted ? first : least }
 }
 
-extension SQLiteQueue {
+extension Connection {
     private enum SQL {
-        static let parkedFlows: StaticString = """
-            SELECT flow.id FROM flow JOIN batch ON batch.id = flow.batch WHERE batch.state = 1 AND flow.parked > 0
-            ORDER BY flow.id
-            """
         /// 0.5 s per million parked jobs of the flow.
         static let reasons: StaticString = """
             SELECT failure.code, count(*), min(job.id), min(job.bytes), min(job.max_output), min(job.beyond)
@@ -25,6 +25,39 @@ extension SQLiteQueue {
             GROUP BY failure.code
             """
         static let ticket: StaticString = "SELECT lease, attempts_used, bytes, max_output, beyond FROM job WHERE id = ?"
+    }
+
+    /// What the lack of money has parked of some flows, by reason.
+    func parkedForMoney(of flows: [Flow]) throws(StoreError) -> [MoneyParked] {
+        var parked: [MoneyParked] = []
+        for flow in flows {
+            try query(SQL.reasons, flow.id) { row in
+                guard let reason = MoneyStop(rawValue: row.string(0)) else { return }
+                let ticket = JobTicket(
+                    id: row.int64(2), flow: flow.id, lease: 0, attemptsUsed: 0, bodyBytes: row.int(3),
+                    maxOutputTokens: row.optionalInt(4), beyond: BeyondBytes(code: row.int(5)))
+                parked.append(MoneyParked(flow: flow, reason: reason, jobs: row.int(1), first: ticket, least: ticket))
+            }
+        }
+        for i in parked.indices {
+            try query(SQL.ticket, parked[i].first.id) { row in
+                parked[i].first.lease = row.int(0)
+                parked[i].first.attemptsUsed = row.int(1)
+                parked[i].first.bodyBytes = row.int(2)
+                parked[i].first.maxOutputTokens = row.optionalInt(3)
+                parked[i].first.beyond = BeyondBytes(code: row.int(4))
+            }
+        }
+        return parked
+    }
+}
+
+extension SQLiteQueue {
+    private enum SQL {
+        static let parkedFlows: StaticString = """
+            SELECT flow.id FROM flow JOIN batch ON batch.id = flow.batch WHERE batch.state = 1 AND flow.parked > 0
+            ORDER BY flow.id
+            """
         static let sliceEnd: StaticString = """
             SELECT max(id) FROM (SELECT id FROM job WHERE state = 3 AND flow = ?1 AND id > ?2 ORDER BY id LIMIT ?3)
             """
@@ -46,26 +79,7 @@ extension SQLiteQueue {
         var ids: Set<FlowID> = []
         try connection.query(SQL.parkedFlows) { row in ids.insert(row.int64(0)) }
         guard !ids.isEmpty else { return [] }
-        var parked: [MoneyParked] = []
-        for flow in try openFlows() where ids.contains(flow.id) {
-            try connection.query(SQL.reasons, flow.id) { row in
-                guard let reason = MoneyStop(rawValue: row.string(0)) else { return }
-                let ticket = JobTicket(
-                    id: row.int64(2), flow: flow.id, lease: 0, attemptsUsed: 0, bodyBytes: row.int(3),
-                    maxOutputTokens: row.optionalInt(4), beyond: BeyondBytes(code: row.int(5)))
-                parked.append(MoneyParked(flow: flow, reason: reason, jobs: row.int(1), first: ticket, least: ticket))
-            }
-        }
-        for i in parked.indices {
-            try connection.query(SQL.ticket, parked[i].first.id) { row in
-                parked[i].first.lease = row.int(0)
-                parked[i].first.attemptsUsed = row.int(1)
-                parked[i].first.bodyBytes = row.int(2)
-                parked[i].first.maxOutputTokens = row.optionalInt(3)
-                parked[i].first.beyond = BeyondBytes(code: row.int(4))
-            }
-        }
-        return parked
+        return try connection.parkedForMoney(of: try openFlows().filter { ids.contains($0.id) })
     }
 
     package func takeUp(flow: FlowID, parkedFor reason: MoneyStop, at now: Timestamp) throws(StoreError) -> Int {

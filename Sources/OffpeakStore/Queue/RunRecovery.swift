@@ -26,15 +26,13 @@ package enum RunRecovery {
         return report
     }
 
-    /// A budget parks in input order, so the first of those that it parked decides; what is too much for itself is judged
-    /// as if it were the smallest of its kind. What does not fit after all is parked again.
+    /// What does not fit after all is parked again.
     private static func takeUpParked(
         on queue: some JobQueue, scheduler: inout Scheduler, at now: Timestamp
     ) throws(StoreError) -> Int {
         var total = 0
         for parked in try queue.parkedForMoney() {
-            let decisive = parked.reason == .budgetExhausted ? parked.first : parked.least
-            guard scheduler.hasMoney(for: decisive, of: parked.flow, at: now) else { continue }
+            guard scheduler.hasMoney(for: parked.decisive, of: parked.flow, at: now) else { continue }
             total += try queue.takeUp(flow: parked.flow.id, parkedFor: parked.reason, at: now)
         }
         return total

@@ -4,6 +4,7 @@ import OffpeakCore
 package struct PlannedJob: Sendable, Equatable {
     package var bodyBytes: Int
     package var maxOutputTokens: Int?
+    package var beyond = BeyondBytes.none
     /// When it may go; nil: now.
     package var due: Timestamp?
 }
@@ -25,11 +26,12 @@ package struct PastAttempt: Sendable, Equatable {
 
 private enum SQL {
     // In input order, which for ready jobs is the index's own.
-    static let ready: StaticString = "SELECT bytes, max_output FROM job WHERE state = 0 AND flow = ? ORDER BY id"
+    static let ready: StaticString =
+        "SELECT bytes, max_output, beyond FROM job WHERE state = 0 AND flow = ? ORDER BY id"
     static let scheduled: StaticString =
-        "SELECT bytes, max_output, due FROM job WHERE state = 4 AND flow = ? ORDER BY due, id"
+        "SELECT bytes, max_output, beyond, due FROM job WHERE state = 4 AND flow = ? ORDER BY due, id"
     static let inFlight: StaticString = """
-        SELECT job.bytes, job.max_output FROM attempt CROSS JOIN job ON job.id = attempt.job
+        SELECT job.bytes, job.max_output, job.beyond FROM attempt CROSS JOIN job ON job.id = attempt.job
         WHERE attempt.outcome = 0 AND job.flow = ? AND job.state = 1 ORDER BY job.id
         """
     /// Backwards through the attempts, whatever else there is to look at.
@@ -44,8 +46,17 @@ private enum SQL {
         WHERE attempt.outcome IN (1, 2)
         """
     static let forecasts: StaticString = """
-        SELECT batch, made, jobs, finish, provider, platform, spent_provider, spent_platform FROM forecast ORDER BY batch
+        SELECT batch, made, jobs, finish, provider, platform, credit, spent_provider, spent_platform, spent_credit,
+            answers, answers_before
+        FROM forecast ORDER BY batch
         """
+}
+
+extension PlannedJob {
+    fileprivate init(_ row: Statement, due: Timestamp? = nil) {
+        self.init(
+            bodyBytes: row.int(0), maxOutputTokens: row.optionalInt(1), beyond: BeyondBytes(code: row.int(2)), due: due)
+    }
 }
 
 extension QueueReader {
@@ -66,13 +77,9 @@ extension QueueReader {
     package func openJobs(of flow: FlowID, _ take: (PlannedJob) -> Void) throws(StoreError) {
         try connection.snapshot { () throws(StoreError) in
             for statement in [SQL.inFlight, SQL.ready] {
-                try connection.query(statement, flow) { row in
-                    take(PlannedJob(bodyBytes: row.int(0), maxOutputTokens: row.optionalInt(1)))
-                }
+                try connection.query(statement, flow) { row in take(PlannedJob(row)) }
             }
-            try connection.query(SQL.scheduled, flow) { row in
-                take(PlannedJob(bodyBytes: row.int(0), maxOutputTokens: row.optionalInt(1), due: row.time(2)))
-            }
+            try connection.query(SQL.scheduled, flow) { row in take(PlannedJob(row, due: row.time(3))) }
         }
     }
 
@@ -91,15 +98,24 @@ extension QueueReader {
         }
     }
 
+    /// What the lack of money has parked of some flows.
+    package func parkedForMoney(of flows: [Flow]) throws(StoreError) -> [MoneyParked] {
+        try connection.snapshot { () throws(StoreError) in try connection.parkedForMoney(of: flows) }
+    }
+
     /// What was foreseen of batches, by batch.
     package func forecasts() throws(StoreError) -> [RecordedForecast] {
         var forecasts: [RecordedForecast] = []
         try connection.query(SQL.forecasts) { row in
+            func charge(_ column: Int32) -> Charge {
+                func money(_ column: Int32) -> Money { Money(nanodollars: row.int64(column)) }
+                return Charge(provider: money(column), platform: money(column + 1), credit: money(column + 2))
+            }
             forecasts.append(
                 RecordedForecast(
                     batch: row.int64(0), made: row.time(1), jobs: row.int(2), finish: row.optionalTime(3),
-                    provider: Money(nanodollars: row.int64(4)), platform: Money(nanodollars: row.int64(5)),
-                    spentProvider: Money(nanodollars: row.int64(6)), spentPlatform: Money(nanodollars: row.int64(7))))
+                    charge: charge(4), spent: charge(7), answers: row.optionalInt(10),
+                    answersBefore: row.optionalInt(11)))
         }
         return forecasts
     }
@@ -113,33 +129,35 @@ package struct RecordedForecast: Sendable, Equatable {
     package var jobs: Int
     /// Nil: some would have waited for ever.
     package var finish: Timestamp?
-    /// What they would cost from then on, on each bill.
-    package var provider: Money
-    package var platform: Money
+    /// What they would cost from then on.
+    package var charge: Charge
     /// What the batch had cost until then.
-    package var spentProvider: Money
-    package var spentPlatform: Money
+    package var spent: Charge
+    /// Answers that were foreseen, and those that the batch had then; nil where an earlier version has kept the forecast.
+    package var answers: Int?
+    package var answersBefore: Int?
 
     package init(
-        batch: BatchID, made: Timestamp, jobs: Int, finish: Timestamp?, provider: Money, platform: Money,
-        spentProvider: Money, spentPlatform: Money
+        batch: BatchID, made: Timestamp, jobs: Int, finish: Timestamp?, charge: Charge, spent: Charge, answers: Int?,
+        answersBefore: Int?
     ) {
         self.batch = batch
         self.made = made
         self.jobs = jobs
         self.finish = finish
-        self.provider = provider
-        self.platform = platform
-        self.spentProvider = spentProvider
-        self.spentPlatform = spentPlatform
+        self.charge = charge
+        self.spent = spent
+        self.answers = answers
+        self.answersBefore = answersBefore
     }
 }
 
 extension QueueControl {
     private enum SQL {
         static let keep: StaticString = """
-            INSERT OR REPLACE INTO forecast (batch, made, jobs, finish, provider, platform, spent_provider, spent_platform)
-            SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM batch WHERE id = ?1
+            INSERT OR REPLACE INTO forecast (batch, made, jobs, finish, provider, platform, credit, spent_provider,
+                spent_platform, spent_credit, answers, answers_before)
+            SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 FROM batch WHERE id = ?1
             """
     }
 
@@ -149,8 +167,10 @@ extension QueueControl {
             for forecast in forecasts {
                 try writer.connection.run(
                     SQL.keep, forecast.batch, forecast.made, forecast.jobs, forecast.finish,
-                    forecast.provider.nanodollars, forecast.platform.nanodollars, forecast.spentProvider.nanodollars,
-                    forecast.spentPlatform.nanodollars)
+                    forecast.charge.provider.nanodollars, forecast.charge.platform.nanodollars,
+                    forecast.charge.credit.nanodollars, forecast.spent.provider.nanodollars,
+                    forecast.spent.platform.nanodollars, forecast.spent.credit.nanodollars, forecast.answers,
+                    forecast.answersBefore)
             }
         }
     }
