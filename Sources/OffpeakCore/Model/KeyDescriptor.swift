@@ -84,6 +84,11 @@ package struct KeyDescriptor: Sendable, Equatable {
     package var validUntil: Timestamp?
     /// The ways in which requests may travel. Only `sync` is used as yet; forecasts tell what the others would cost.
     package var lanes: [Lane] = [.sync]
+    /// The API calls that its provider's wire format can express.
+    package var endpoints = Endpoint.allCases
+    /// Set where the wire format demands a longest answer in every request: the one to ask for where neither the request
+    /// nor a price list knows any.
+    package var demandedAnswer: Int?
 
     package init(
         name: String, provider: String, billing: Billing = .provider, pool: String? = nil, models: ModelAccess = .any,
@@ -100,6 +105,11 @@ package struct KeyDescriptor: Sendable, Equatable {
         self.enabled = enabled
         self.limitModel = limitModel
         self.tokenCounting = tokenCounting
+    }
+
+    /// The provider's name for a job's model, or nil when the key cannot serve such jobs.
+    package func providerModel(for model: String, at endpoint: Endpoint) -> String? {
+        endpoints.contains(endpoint) ? models.providerModel(for: model) : nil
     }
 
     /// Whether it is a platform's shared capacity and not the user's own key.

@@ -48,10 +48,15 @@ extension Scheduler {
         return keys[key].account.worst(value: value, list: list, tokens: input + (output ?? 0))
     }
 
-    /// The longest answer that a job can get; nil when nobody can say.
-    private mutating func mostOutput(_ key: Int, _ model: String, _ ticket: JobTicket, _ endpoint: Endpoint) -> Int? {
+    /// The longest answer that a job can get; nil when nobody can say. Where the wire format demands a number, this is the
+    /// one that is sent: never more than the model gives, as far as that is known.
+    mutating func mostOutput(_ key: Int, _ model: String, _ ticket: JobTicket, _ endpoint: Endpoint) -> Int? {
         if endpoint == .embeddings { return 0 }
-        let most = ticket.maxOutputTokens ?? price(key, model).own?.maxOutputTokens
+        let longest = price(key, model).own?.maxOutputTokens
+        var most = ticket.maxOutputTokens ?? longest
+        if let demanded = keys[key].descriptor.demandedAnswer {
+            most = min(most ?? demanded, longest ?? .max)
+        }
         return most.map { min($0, TokenForecast.mostTokens) }
     }
 
@@ -127,7 +132,7 @@ extension Scheduler {
         let models = policy.ladders[.quotaExhausted]?.contains(.nextModel) == true ? chain : Array(chain.prefix(1))
         let state = FlowState(flow: flow, classIndex: index, chain: chain)
         for key in classes[index].candidates {
-            for model in models.compactMap({ keys[key].descriptor.models.providerModel(for: $0) }) {
+            for model in models.compactMap({ keys[key].descriptor.providerModel(for: $0, at: flow.endpoint) }) {
                 guard let obstacle = moneyObstacle(key, model, ticket, state, at: now) else { return true }
                 if !obstacle.needsPerson { return true }
             }
