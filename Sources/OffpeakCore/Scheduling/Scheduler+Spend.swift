@@ -42,7 +42,7 @@ extension Scheduler {
         let output = mostOutput(key, model, ticket, endpoint)
         // What is free needs no length, unless a fee is taken of its list value.
         guard output != nil || (own.isFree && keys[key].account.fee == nil) else { return nil }
-        let input = ticket.bodyBytes
+        let input = ticket.bodyBytes + keys[key].descriptor.addedInput
         let value = own.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: .sync)
         let list = price.list?.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: .sync) ?? value
         return keys[key].account.worst(value: value, list: list, tokens: input + (output ?? 0))
@@ -64,7 +64,7 @@ extension Scheduler {
     private mutating func unpriced(_ key: Int, _ model: String, _ ticket: JobTicket, _ endpoint: Endpoint) -> WorstCase
     {
         let output = mostOutput(key, model, ticket, endpoint) ?? 0
-        return WorstCase(charge: Charge(), tokens: ticket.bodyBytes + output)
+        return WorstCase(charge: Charge(), tokens: ticket.bodyBytes + keys[key].descriptor.addedInput + output)
     }
 
     /// What a job would probably cost on a key now, on both bills; nil when its price is unknown.

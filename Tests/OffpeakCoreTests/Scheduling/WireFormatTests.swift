@@ -73,6 +73,27 @@ import Testing
         #expect(bench.count(.succeeded) == 2)
     }
 
+    @Test func `a class that would retry does not try the same again for ever`() {
+        let edited = policy("x", .fallback) { $0.ladders[.modelUnavailable] = [.retry, .park] }
+        var bench = Bench(keys: [Self.narrow("a")], classes: [edited])
+        let id = bench.submit(1, to: 1, class: "x")[0]
+        bench.answer = { _ in .init(after: .milliseconds(10), report: failed(.inexpressible("n"))) }
+        bench.tell()
+        bench.run(for: .hours(1))
+        #expect(bench.jobs[id]!.story == ["park"])
+    }
+
+    @Test func `what the provider may add to the input is reserved, too`() {
+        var adding = Self.narrow("k")
+        adding.addedInput = 1_024
+        adding.quota = Quota(tokens: 10_000, per: .day)
+        var bench = Bench(keys: [adding], classes: [policy("x")])
+        bench.submit(1, to: 1, class: "x", bytes: 100, maxOutput: 50)
+        bench.tell()
+        bench.turn()
+        #expect(bench.starts.first?.worstTokens == 100 + 1_024 + 50)
+    }
+
     // MARK: The longest answer
 
     /// What is asked for, and for how many tokens money is reserved besides the input's.
