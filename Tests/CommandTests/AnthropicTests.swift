@@ -157,6 +157,8 @@ import Testing
         #expect(try await place.answered() == ["chat"])
         let reasons = try await place.status()["stopped"].list
         #expect(reasons.map { $0["code"].text }.sorted() == ["no_key_for_endpoint", "not_expressible"])
+        let hints = reasons.map { $0["hint"].text }.joined(separator: "\n")
+        #expect(hints.contains("let a key whose provider can express them serve the class"), "\(hints)")
         #expect(reasons.allSatisfy { $0["state"].text == "parked" && $0["failure_class"].text == "model_unavailable" })
         #expect(try await provider.ledger()["requests"].int == 1)
     }
@@ -198,9 +200,11 @@ import Testing
         #expect(run.status == (fails ? 3 : 0), "\(run)")
     }
 
-    @Test func `its limits are kept and learned from its own headers`() async throws {
+    @Test(arguments: [true, false]) func `its limits are kept and learned from its own headers`(
+        _ namesWait: Bool
+    ) async throws {
         let (place, provider) = try await place(
-            #"{ seed: 3, latency: "5ms", keys: { "test-key-two": { name: "claude", rpm: 5, window: "2s" } } }"#,
+            #"{ seed: 3, latency: "5ms", keys: { "test-key-two": { name: "claude", rpm: 5, window: "2s", retry_after: \#(namesWait) } } }"#,
             classes: #""nightly": { posture: "strict", keys: { only: ["claude"] } }"#)
         try place.write((1...20).map { Self.line("p-\($0)", Self.hello("\($0)")) }.joined(), to: "in.jsonl")
         try await place.ok("submit", "in.jsonl", "--class", "nightly")

@@ -59,7 +59,7 @@ extension Failure {
         Failure(.modelUnavailable, code: inexpressibleCode, message: "not sent: \(what)", judged: false)
     }
 
-    private static let inexpressibleCode = "not_expressible"
+    package static let inexpressibleCode = "not_expressible"
 
     package var isInexpressible: Bool { code == Self.inexpressibleCode && !judged }
 
