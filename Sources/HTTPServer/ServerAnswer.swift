@@ -13,7 +13,7 @@ package struct ServerAnswer: Sendable {
     }
 
     package var status: Int
-    /// Content-length, connection and date are added by the listener.
+    /// Content-length and connection are added by the listener, and date where it is not here.
     package var headers: [(name: String, value: String)]
     package var body: [UInt8]
     /// How long after the request was read, in microseconds; not used with `.never`.
@@ -53,8 +53,10 @@ package struct ServerAnswer: Sendable {
         out.append(contentsOf: String(status).utf8)
         out.append(0x20)
         out.append(contentsOf: Self.reason(status).utf8)
-        out.append(contentsOf: "\r\ndate: ".utf8)
-        out.append(contentsOf: date)
+        if !headers.contains(where: { $0.name == "date" }) {
+            out.append(contentsOf: "\r\ndate: ".utf8)
+            out.append(contentsOf: date)
+        }
         for header in headers {
             out.append(contentsOf: "\r\n".utf8)
             out.append(contentsOf: header.name.utf8)

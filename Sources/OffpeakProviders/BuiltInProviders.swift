@@ -17,6 +17,8 @@ package enum BuiltInProviders {
         // Admission counts the larger of max_tokens and the prompt, and does not give it back:
         // developers.openai.com/api/docs/guides/rate-limits.
         entry("openai", "https://api.openai.com/v1", ["OPENAI_API_KEY"], counting: .reserved),
+        // A token bucket; what is generated counts and not `max_tokens`: platform.claude.com/docs/en/api/rate-limits.
+        entry("anthropic", "https://api.anthropic.com/v1", ["ANTHROPIC_API_KEY"], kind: .anthropic),
         // No rate headers except on its own limits; a money limit on what is in flight: openrouter.ai/docs.
         entry("openrouter", "https://openrouter.ai/api/v1", ["OPENROUTER_API_KEY"]),
         // Requests per second on some plans, so sends are paced evenly: docs.mistral.ai, limits and tiers.
@@ -52,12 +54,12 @@ package enum BuiltInProviders {
     }
 
     private static func entry(
-        _ name: String, _ baseURL: String, _ environment: [String], model: LimitModel = .sliding,
-        counting: TokenCounting = .usage, requestsPerDay: Bool = false
+        _ name: String, _ baseURL: String, _ environment: [String], kind: ProviderKind = .openai,
+        model: LimitModel = .sliding, counting: TokenCounting = .usage, requestsPerDay: Bool = false
     ) -> Entry {
         Entry(
             descriptor: ProviderDescriptor(
-                name: name, baseURL: baseURL, limitModel: model, tokenCounting: counting,
+                name: name, kind: kind, baseURL: baseURL, limitModel: model, tokenCounting: counting,
                 requestHeadersArePerDay: requestsPerDay),
             environment: environment)
     }

@@ -15,11 +15,17 @@ package struct JobExpectation: Sendable, Equatable {
 /// One wire format: turns a dispatch into an HTTP request and what came of it into a report. Pure; an adapter has no
 /// state, and neither method fails: trouble is part of the report.
 package protocol ProviderAdapter: Sendable {
+    /// What in a request this format cannot express, for people; nil when there is nothing. Such a request is not sent:
+    /// what would be left out of it might change the answer.
+    func objection(endpoint: Endpoint, body: [UInt8], model: String) -> String?
+
     /// The request that sends one job. The body travels as it is, but for what routing must change: `model`, under
-    /// the provider's name for it. The secret enters here and nowhere else.
+    /// the provider's name for it, or all of it where the format is another one. The secret enters here and nowhere else.
+    /// `mostOutput` is the longest answer that money is reserved for: where the format demands one, no longer one is asked
+    /// for.
     func request(
         endpoint: Endpoint, body: [UInt8], model: String, secret: Secret?, provider: ProviderDescriptor,
-        timeout: Interval
+        timeout: Interval, mostOutput: Int?
     ) -> HTTPRequest
 
     /// What to hold an answer to this body against.
@@ -31,11 +37,26 @@ package protocol ProviderAdapter: Sendable {
     ) -> AttemptReport
 }
 
+extension ProviderAdapter {
+    package func objection(endpoint: Endpoint, body: [UInt8], model: String) -> String? { nil }
+
+    /// A request for which nothing is reserved.
+    package func request(
+        endpoint: Endpoint, body: [UInt8], model: String, secret: Secret?, provider: ProviderDescriptor,
+        timeout: Interval
+    ) -> HTTPRequest {
+        request(
+            endpoint: endpoint, body: body, model: model, secret: secret, provider: provider, timeout: timeout,
+            mostOutput: nil)
+    }
+}
+
 extension ProviderKind {
     /// The adapter that speaks this format.
     package var adapter: any ProviderAdapter {
         switch self {
         case .openai: OpenAIAdapter()
+        case .anthropic: AnthropicAdapter()
         }
     }
 }

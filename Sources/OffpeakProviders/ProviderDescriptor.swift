@@ -3,6 +3,34 @@ import OffpeakCore
 /// A wire format that we speak.
 package enum ProviderKind: String, CaseIterable, Sendable {
     case openai
+    /// Anthropic's Messages API.
+    case anthropic
+
+    /// The API calls of input lines that the format can express.
+    package var endpoints: [Endpoint] {
+        switch self {
+        case .openai: Endpoint.allCases
+        case .anthropic: [.chatCompletions]
+        }
+    }
+
+    /// The longest answer to ask for where the format demands one and nothing else tells any. All of Anthropic's models
+    /// allow so much (platform.claude.com/docs/en/about-claude/models/overview).
+    package var demandedAnswer: Int? {
+        switch self {
+        case .openai: nil
+        case .anthropic: 4_096
+        }
+    }
+
+    /// Input tokens that the provider may add to a request and charge. Anthropic's instructions for tools take up to some
+    /// 800 (docs.anthropic.com, tool use pricing: 530 for Claude 3 Opus), those for a schema come on top.
+    package var addedInput: Int {
+        switch self {
+        case .openai: 0
+        case .anthropic: 1_024
+        }
+    }
 }
 
 /// An API: a base URL and a wire format.
@@ -33,5 +61,17 @@ package struct ProviderDescriptor: Sendable, Equatable {
         self.tokenCounting = tokenCounting
         self.requestHeadersArePerDay = requestHeadersArePerDay
         self.caFile = caFile
+    }
+}
+
+extension ProviderDescriptor {
+    /// The URL of a call by its path without `/v1`, since the base already ends in the API's version, whatever that is
+    /// called there. A query of the base (Azure's `api-version`) stays at the end.
+    func url(of path: some StringProtocol) -> String {
+        let parts = baseURL.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        var base = parts[0]
+        while base.last == "/" { base.removeLast() }
+        let query = parts.count > 1 ? "?" + parts[1] : ""
+        return base + path + query
     }
 }

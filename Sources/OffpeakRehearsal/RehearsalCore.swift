@@ -31,6 +31,8 @@ package struct RehearsalCore: Sendable {
     private var number = 0
     private var flights: [UInt64: Flight] = [:]
     private var lastTicket: UInt64 = 0
+    /// The request at hand is one of Anthropic's API.
+    private var isMessages = false
     /// What the listener's clock showed at the start or the last reset.
     private var origin: Int64
 
@@ -46,6 +48,7 @@ package struct RehearsalCore: Sendable {
     /// The answer to a request that came at `time`, in microseconds on a clock that never goes back.
     package mutating func answer(_ request: RehearsalRequest, at time: Int64) -> ServerAnswer {
         let now = time - origin
+        isMessages = RehearsedEndpoint(path: request.path) == .messages
         if request.path.hasPrefix("/_rehearse/") { return control(request, at: time) }
         if request.method == "GET", request.path == "/v1/models" || request.path == "/models" {
             return models(request.key)
@@ -81,7 +84,8 @@ package struct RehearsalCore: Sendable {
         var answer = decide(request, endpoint, entry, &flight, at: now)
         answer.ticket = lastTicket
         var random = SeededRandom(seed: profile.seed, purpose: .requestID, number: UInt64(number))
-        answer.headers.append(("x-request-id", "req_" + hexadecimal(random.next())))
+        answer.headers.append((isMessages ? "request-id" : "x-request-id", "req_" + hexadecimal(random.next())))
+        if isMessages { AnthropicHeaders(at: now).write(over: &answer.headers) }
         flight.status = answer.status
         flights[lastTicket] = flight
         return answer
@@ -190,7 +194,7 @@ package struct RehearsalCore: Sendable {
         case .close: answer.delivery = .close
         case .hang: answer.delivery = .never
         case .invalidJSON: answer.body = Array(answer.body.prefix(answer.body.count / 2))
-        case .errorIn200: answer.body = ProviderError.serverError.body
+        case .errorIn200: answer.body = body(of: .serverError)
         case .refusal, .notJSONContent, .slow, .rateLimit, .quota, .revoked: break
         }
     }
@@ -200,8 +204,12 @@ package struct RehearsalCore: Sendable {
     private static let json = (name: "content-type", value: "application/json")
 
     private func refuse(_ error: ProviderError, ticket: UInt64 = 0) -> ServerAnswer {
-        ServerAnswer(status: error.status, headers: [Self.json], body: error.body, ticket: ticket)
+        ServerAnswer(
+            status: isMessages ? error.anthropicStatus : error.status, headers: [Self.json], body: body(of: error),
+            ticket: ticket)
     }
+
+    private func body(of error: ProviderError) -> [UInt8] { isMessages ? error.anthropicBody : error.body }
 
     private mutating func refuse(
         _ refusal: Limiter.Refusal, _ model: String, _ entry: KeyRegistry.Entry, _ key: Int, at now: Int64

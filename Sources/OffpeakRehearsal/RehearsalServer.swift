@@ -39,7 +39,7 @@ private final class RehearsalHandler: RequestHandler {
 
     func answer(_ request: ServerRequest, at now: Int64) -> ServerAnswer {
         let request = RehearsalRequest(
-            method: request.method, path: request.path, key: Self.bearer(request), body: request.body)
+            method: request.method, path: request.path, key: Self.key(of: request), body: request.body)
         return core.withLock { $0.answer(request, at: now) }
     }
 
@@ -49,7 +49,9 @@ private final class RehearsalHandler: RequestHandler {
 
     func connections(open: Int) { core.withLock { $0.connections(open: open) } }
 
-    private static func bearer(_ request: ServerRequest) -> String {
+    /// Anthropic's own header, or the bearer.
+    private static func key(of request: ServerRequest) -> String {
+        if let key = request.header("x-api-key") { return key }
         guard let value = request.header("authorization") else { return "" }
         let parts = value.split(separator: " ", maxSplits: 1)
         guard parts.count == 2, parts[0].lowercased() == "bearer" else { return "" }

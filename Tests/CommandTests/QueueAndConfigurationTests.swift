@@ -206,12 +206,15 @@ import Testing
     }
 
     @Test func `init writes a valid configuration for the keys it finds, and never overwrites`() async throws {
-        let place = try Workplace(environment: ["OPENAI_API_KEY": "test-secret-1"])
+        let place = try Workplace(environment: [
+            "OPENAI_API_KEY": "test-secret-1", "ANTHROPIC_API_KEY": "test-secret-2",
+        ])
         let outcome = try await place.run("init")
         #expect(outcome.err == "wrote offpeak.json5; look it over, then `offpeak check`\n")
         #expect(outcome.out == "" && outcome.status == 0)
         let text = try place.read("offpeak.json5")
         #expect(text.contains(#"secret: { env: "OPENAI_API_KEY" }"#) && !text.contains("test-secret-1"))
+        #expect(text.contains(#"secret: { env: "ANTHROPIC_API_KEY" }"#) && !text.contains("test-secret-2"))
         try await place.ok("check")
         let again = try await place.run("init")
         #expect(

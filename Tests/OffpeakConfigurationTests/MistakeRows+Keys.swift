@@ -88,9 +88,9 @@ let keyMistakes: [MistakeRow] = [
         [#"line 1: keys.a.provider: "opnai" is not among the providers (did you mean "openai"?)"#]
     ),
     (
-        .all, #"{ keys: { a: { provider: "anthropic", secret: "none" } } }"#,
+        .all, #"{ keys: { a: { provider: "bedrock", secret: "none" } } }"#,
         [
-            #"line 1: keys.a.provider: "anthropic" arrives with a later version (an OpenAI-compatible address of it can be declared under `providers`)"#
+            #"line 1: keys.a.provider: "bedrock" arrives with a later version (an OpenAI-compatible address of it can be declared under `providers`)"#
         ]
     ),
     (

@@ -54,11 +54,11 @@ let commonMistakes: [MistakeRow] = [
     ),
     (
         .top, #"providers: { p: { kind: "opnai", base_url: "https://h/v1" } },"#,
-        [#"line 1: providers.p.kind: "opnai" is not one of openai (did you mean "openai"?)"#]
+        [#"line 1: providers.p.kind: "opnai" is not one of openai, anthropic (did you mean "openai"?)"#]
     ),
     (
-        .top, #"providers: { p: { kind: "anthropic", base_url: "https://h/v1" } },"#,
-        [#"line 1: providers.p.kind: "anthropic" arrives with a later version (this version speaks openai)"#]
+        .top, #"providers: { p: { kind: "bedrock", base_url: "https://h/v1" } },"#,
+        [#"line 1: providers.p.kind: "bedrock" arrives with a later version (this version speaks openai, anthropic)"#]
     ),
     (
         .top, #"providers: { p: { base_url: "h.example/v1" } },"#,

@@ -41,6 +41,10 @@ extension StopReason {
                 "submit them again without it, or to a class that has no budget, on a key that has no quota in money or tokens"
             }
         }
+        if code == Failure.inexpressibleCode {
+            return
+                "let a key whose provider can express them serve the class, then \(retry); or submit them again, changed"
+        }
         switch FailureClass(rawValue: failureClass) {
         case .keyRejected: return "mend the key's secret, or let another key serve the class, then \(retry)"
         case .modelUnavailable: return "let a key of the class serve the model, then \(retry)"

@@ -4,7 +4,7 @@ import OffpeakProviders
 
 extension ConfigurationReader {
     /// Wire formats and providers of the contract that this version does not have yet.
-    static let laterProviders = ["anthropic", "gemini", "bedrock", "vertex", "azure", "cohere"]
+    static let laterProviders = ["gemini", "bedrock", "vertex", "azure", "cohere"]
 
     /// The built-in providers with the file's entries laid over them, then the file's own.
     func providers(_ fields: FieldReader) -> [ProviderDescriptor] {
@@ -24,7 +24,7 @@ extension ConfigurationReader {
         let known = ["kind", "base_url", "insecure", "limit_model", "token_counting", "ca_file"]
         let aliases = ["url": "base_url", "endpoint": "base_url", "host": "base_url", "type": "kind"]
         guard let fields = fields(value, path: path, known: known, aliases: aliases) else { return provider }
-        kind(fields)
+        provider.kind = kind(fields) ?? provider.kind
         provider.insecure = fields.bool("insecure") ?? provider.insecure
         baseURL(fields, of: &provider)
         // A server that counts in a bucket or a fixed window is served well by the sliding model: see `LimitModel`.
@@ -44,19 +44,21 @@ extension ConfigurationReader {
         return provider
     }
 
-    private func kind(_ fields: FieldReader) {
-        guard let kind = fields.string("kind"), ProviderKind(rawValue: kind) == nil else { return }
+    private func kind(_ fields: FieldReader) -> ProviderKind? {
+        guard let kind = fields.string("kind") else { return nil }
+        if let known = ProviderKind(rawValue: kind) { return known }
         let all = ProviderKind.allCases.map(\.rawValue)
         if Self.laterProviders.contains(kind) {
             fields.problem(
                 "kind", "\"\(kind)\" arrives with a later version",
                 hint: "this version speaks \(all.joined(separator: ", "))")
-            return
+            return nil
         }
         let nearest = Spelling.nearest(to: kind, among: all + Self.laterProviders)
         fields.problem(
             "kind", "\(Spelling.shown(kind)) is not one of \(all.joined(separator: ", "))",
             hint: nearest.map { "did you mean \"\($0)\"?" })
+        return nil
     }
 
     private func baseURL(_ fields: FieldReader, of provider: inout ProviderDescriptor) {

@@ -54,6 +54,15 @@ package struct Failure: Sendable, Equatable {
 }
 
 extension Failure {
+    /// Not sent: the provider's wire format cannot express this one request. Says nothing of the key's other jobs.
+    package static func inexpressible(_ what: String) -> Failure {
+        Failure(.modelUnavailable, code: inexpressibleCode, message: "not sent: \(what)", judged: false)
+    }
+
+    package static let inexpressibleCode = "not_expressible"
+
+    package var isInexpressible: Bool { code == Self.inexpressibleCode && !judged }
+
     /// The same without the provider's own words, which may quote the prompt.
     package var inOurWords: Failure {
         var failure = self

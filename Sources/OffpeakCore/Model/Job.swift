@@ -147,11 +147,13 @@ package struct AttemptStart: Sendable, Equatable {
     package var day: Int
     /// Only because a cheaper key, or an own one, has not room enough.
     package var isSpill: Bool
+    /// The longest answer, in tokens, that `worst` allows for; nil when nobody can say. No request may ask for a longer one.
+    package var mostOutput: Int?
 
     package init(
         job: JobID, flow: FlowID, lease: Int, key: String, model: String, started: Timestamp, reservedTokens: Int,
         passedOver: String, bill: Billing = .provider, lane: Lane = .sync, worst: Charge = Charge(),
-        worstTokens: Int = 0, day: Int = 0, isSpill: Bool = false
+        worstTokens: Int = 0, day: Int = 0, isSpill: Bool = false, mostOutput: Int? = nil
     ) {
         self.job = job
         self.flow = flow
@@ -167,6 +169,7 @@ package struct AttemptStart: Sendable, Equatable {
         self.worstTokens = worstTokens
         self.day = day
         self.isSpill = isSpill
+        self.mostOutput = mostOutput
     }
 
     package var route: LedgerRoute { LedgerRoute(key: key, bill: bill, lane: lane, model: model) }

@@ -84,6 +84,13 @@ package struct KeyDescriptor: Sendable, Equatable {
     package var validUntil: Timestamp?
     /// The ways in which requests may travel. Only `sync` is used as yet; forecasts tell what the others would cost.
     package var lanes: [Lane] = [.sync]
+    /// The API calls that its provider's wire format can express.
+    package var endpoints = Endpoint.allCases
+    /// Set where the wire format demands a longest answer in every request: the one to ask for where neither the request
+    /// nor a price list knows any.
+    package var demandedAnswer: Int?
+    /// Input tokens that the provider may add to a request of its own accord, and charges.
+    package var addedInput = 0
 
     package init(
         name: String, provider: String, billing: Billing = .provider, pool: String? = nil, models: ModelAccess = .any,
@@ -100,6 +107,11 @@ package struct KeyDescriptor: Sendable, Equatable {
         self.enabled = enabled
         self.limitModel = limitModel
         self.tokenCounting = tokenCounting
+    }
+
+    /// The provider's name for a job's model, or nil when the key cannot serve such jobs.
+    package func providerModel(for model: String, at endpoint: Endpoint) -> String? {
+        endpoints.contains(endpoint) ? models.providerModel(for: model) : nil
     }
 
     /// Whether it is a platform's shared capacity and not the user's own key.

@@ -48,7 +48,8 @@ package struct JobLadder: Sendable {
             defer { positions[failure.failureClass] = min(position, ladder.count - 1) }
             let rest = ladder[(position + 1)...]
             switch ladder[position] {
-            case .retry where mayTryAgain && mayRetry(failure.failureClass, rest, world):
+            // What a key's format cannot express today, it cannot tomorrow, and no attempt is used up that would end it.
+            case .retry where mayTryAgain && !failure.isInexpressible && mayRetry(failure.failureClass, rest, world):
                 retries[failure.failureClass, default: 0] += 1
                 let wait = Backoff.next(
                     base: policy.backoffBase, cap: policy.backoffCap, previous: lastBackoff,

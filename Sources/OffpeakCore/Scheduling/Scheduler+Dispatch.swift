@@ -225,12 +225,13 @@ extension Scheduler {
             ticket: ticket, key: key, keySequence: sequence, poolSequence: poolSequence, tokensThrough: through,
             poolTokensThrough: poolThrough, reserved: tokens, model: route.model,
             modelIndex: route.modelIndex, sent: now, spend: spend)
+        let most = mostOutput(key, route.model, ticket, flow.endpoint)
         effects.starts.append(
             AttemptStart(
                 job: ticket.id, flow: ticket.flow, lease: ticket.lease + 1, key: keys[key].name, model: route.model,
                 started: now, reservedTokens: tokens, passedOver: route.passedOver, bill: spend.route.bill,
                 lane: spend.route.lane, worst: spend.worst.charge, worstTokens: spend.worst.tokens, day: day,
-                isSpill: route.isSpill))
+                isSpill: route.isSpill, mostOutput: most))
         effects.countDay(keys[key].name, requests: 1, tokens: tokens)
         classes[classIndex].served += max(1, share(of: key, tokens: tokens) / max(1, classes[classIndex].policy.weight))
     }

@@ -15,6 +15,8 @@ struct ChosenRoute: Sendable {
 extension Scheduler {
     /// The code of jobs whose model a key does not serve by configuration.
     private static let noKeyForModel = "no_key_for_model"
+    /// The code of jobs whose API call no key's provider has.
+    private static let noKeyForEndpoint = "no_key_for_endpoint"
 
     enum Choice {
         case key(ChosenRoute)
@@ -31,7 +33,7 @@ extension Scheduler {
             guard case .none(let obstacle) = choice, obstacle.needsPerson, let failure = obstacle.failure,
                 classes[state.classIndex].policy.ladders[failure.failureClass]?.contains(.nextModel) == true,
                 let next = (modelIndex + 1..<max(modelIndex + 1, state.chain.count)).first(where: {
-                    isServable(state.chain[$0], state.classIndex)
+                    isServable(state.chain[$0], state.flow.endpoint, state.classIndex)
                 })
             else { return choice }
             modelIndex = next
@@ -39,9 +41,9 @@ extension Scheduler {
     }
 
     /// Whether some key of the class may serve the model, now or later, without anybody mending anything.
-    private func isServable(_ model: String, _ classIndex: Int) -> Bool {
+    private func isServable(_ model: String, _ endpoint: Endpoint, _ classIndex: Int) -> Bool {
         classes[classIndex].candidates.contains { key in
-            guard let name = keys[key].descriptor.models.providerModel(for: model) else { return false }
+            guard let name = keys[key].descriptor.providerModel(for: model, at: endpoint) else { return false }
             if case .rejected = keys[key].health { return false }
             return keys[key].missingModels[name] == nil
         }
@@ -62,7 +64,7 @@ extension Scheduler {
         offers.reserveCapacity(classes[state.classIndex].candidates.count)
         for key in classes[state.classIndex].candidates {
             var offer = RouteOffer(key: key, tokens: reservation(key, tokens, ticket), isShared: keys[key].isShared)
-            let providerModel = keys[key].descriptor.models.providerModel(for: model)
+            let providerModel = keys[key].descriptor.providerModel(for: model, at: state.flow.endpoint)
             offer.model = providerModel ?? model
             let needed = offer.tokens + (offer.tokens > tokens ? 0 : spare)
             offer.obstacle =
@@ -110,7 +112,7 @@ extension Scheduler {
                 reason: "the job has left own keys for shared capacity, after: \(failure)", isWithheld: true)
         }
         if shared == .always || (shared == .spill && hasDeadline) || ladder?.usesShared == true { return nil }
-        if !offers.contains(where: { !$0.isShared && $0.obstacle?.failure?.code != Self.noKeyForModel }) { return nil }
+        if !offers.contains(where: { !$0.isShared && !Self.isUnserved($0.obstacle?.failure) }) { return nil }
         switch shared {
         case .always: return nil
         case .spill:
@@ -121,6 +123,11 @@ extension Scheduler {
             return KeyObstacle(reason: "shared capacity is for when own keys are exhausted", isWithheld: true)
         case .never: return KeyObstacle(reason: "the class never uses shared capacity", isWithheld: true)
         }
+    }
+
+    /// Whether a key is for other jobs by its configuration.
+    private static func isUnserved(_ failure: Failure?) -> Bool {
+        failure?.code == noKeyForModel || failure?.code == noKeyForEndpoint
     }
 
     /// Tokens to reserve: as the provider counts them.
@@ -138,7 +145,7 @@ extension Scheduler {
         at now: Timestamp
     ) -> KeyObstacle? {
         // First what lasts: work must not wait for room on a key that will never serve it.
-        if let lasting = lastingObstacle(key, model, at: now) { return lasting }
+        if let lasting = lastingObstacle(key, model, state.flow.endpoint, at: now) { return lasting }
         if let full = keys[key].fullInPass, tokens >= full.tokens { return full.obstacle }
         if let model, let money = moneyObstacle(key, model, ticket, state, at: now) { return money }
         if let until = ladder?.avoided[key], until > now {
@@ -173,7 +180,16 @@ extension Scheduler {
     }
 
     /// An obstacle that does not pass with the minutes.
-    private func lastingObstacle(_ key: Int, _ model: String?, at now: Timestamp) -> KeyObstacle? {
+    private func lastingObstacle(
+        _ key: Int, _ model: String?, _ endpoint: Endpoint, at now: Timestamp
+    ) -> KeyObstacle? {
+        guard keys[key].descriptor.endpoints.contains(endpoint) else {
+            let failure = Failure(
+                .modelUnavailable, code: Self.noKeyForEndpoint,
+                message: "no key of the class has a provider with \(endpoint.path) for the model")
+            return KeyObstacle(
+                reason: "its provider has nothing like \(endpoint.path)", needsPerson: true, failure: failure)
+        }
         guard let model else {
             let failure = Failure(
                 .modelUnavailable, code: Self.noKeyForModel, message: "no key of the class serves the model")

@@ -130,6 +130,9 @@ extension Scheduler {
             settle(flight, tokens: 0, latency: nil, at: now, into: &effects)
             keys[key].breaker.inconclusive()
             reject(flight, failure, at: now, into: &effects)
+        case .modelUnavailable where failure.isInexpressible:
+            release(flight, into: &effects)
+            keys[key].breaker.inconclusive()
         case .modelUnavailable:
             settle(flight, tokens: 0, latency: nil, at: now, into: &effects)
             keys[key].breaker.inconclusive()
@@ -275,7 +278,8 @@ extension Scheduler {
             guard key != excluded, keys[key].isShared == shared, (ladder.avoided[key] ?? .distantPast) <= now else {
                 return false
             }
-            guard let model = keys[key].descriptor.models.providerModel(for: state.chain[index]) else { return false }
+            guard let model = keys[key].descriptor.providerModel(for: state.chain[index], at: state.flow.endpoint)
+            else { return false }
             if keys[key].missingModels[model] != nil || keys[key].isPaused { return false }
             switch keys[key].health {
             case .ok: return true

@@ -69,7 +69,6 @@ extension Scheduler {
     }
 
     /// The most that a job can cost on a key. Nil when nobody can say: the price is unknown, or the length of the answer.
-    ///
     mutating func worstCase(_ key: Int, _ model: String, _ ticket: JobTicket, _ endpoint: Endpoint) -> WorstCase? {
         let price = price(key, model)
         // What costs nothing has neither charges nor another rate, and needs no length, unless a fee is taken of its list value.
@@ -84,10 +83,15 @@ extension Scheduler {
         return keys[key].account.worst(value: worst.value, list: worst.list, tokens: input + (output ?? 0))
     }
 
-    /// The longest answer that a job can get; nil when nobody can say.
-    private mutating func mostOutput(_ key: Int, _ model: String, _ ticket: JobTicket, _ endpoint: Endpoint) -> Int? {
+    /// The longest answer that a job can get; nil when nobody can say. Where the wire format demands a number, this is the
+    /// one that is sent: never more than the model gives, as far as that is known.
+    mutating func mostOutput(_ key: Int, _ model: String, _ ticket: JobTicket, _ endpoint: Endpoint) -> Int? {
         if endpoint == .embeddings { return 0 }
-        let most = ticket.maxOutputTokens ?? price(key, model).own?.maxOutputTokens
+        let longest = price(key, model).own?.maxOutputTokens
+        var most = ticket.maxOutputTokens ?? longest
+        if let demanded = keys[key].descriptor.demandedAnswer {
+            most = min(most ?? demanded, longest ?? .max)
+        }
         return most.map { min($0, TokenForecast.mostTokens) }
     }
 
@@ -95,11 +99,12 @@ extension Scheduler {
     ///
     /// No token is shorter than a byte, and the envelope's bytes make up for the few tokens that chat formats add.
     private mutating func mostInput(_ key: Int, _ model: String, _ ticket: JobTicket) -> Int? {
+        let shown = ticket.bodyBytes + keys[key].descriptor.addedInput
         switch ticket.beyond {
-        case .tokens(let tokens): return min(ticket.bodyBytes + tokens, TokenForecast.mostTokens)
-        case .context: return price(key, model).own?.maxInputTokens.map { max($0, ticket.bodyBytes) }
+        case .tokens(let tokens): return min(shown + tokens, TokenForecast.mostTokens)
+        case .context: return price(key, model).own?.maxInputTokens.map { max($0, shown) }
         case .charges: return nil
-        case .otherRate: return ticket.bodyBytes
+        case .otherRate: return shown
         }
     }
 
@@ -179,7 +184,7 @@ extension Scheduler {
         let models = policy.ladders[.quotaExhausted]?.contains(.nextModel) == true ? chain : Array(chain.prefix(1))
         let state = FlowState(flow: flow, classIndex: index, chain: chain)
         for key in classes[index].candidates {
-            for model in models.compactMap({ keys[key].descriptor.models.providerModel(for: $0) }) {
+            for model in models.compactMap({ keys[key].descriptor.providerModel(for: $0, at: flow.endpoint) }) {
                 guard let obstacle = moneyObstacle(key, model, ticket, state, at: now) else { return true }
                 if !obstacle.needsPerson { return true }
             }

@@ -7,7 +7,7 @@ package struct OpenAIAdapter: ProviderAdapter {
 
     package func request(
         endpoint: Endpoint, body: [UInt8], model: String, secret: Secret?, provider: ProviderDescriptor,
-        timeout: Interval
+        timeout: Interval, mostOutput: Int?
     ) -> HTTPRequest {
         var headers = [(name: "content-type", value: "application/json"), (name: "accept", value: "application/json")]
         if let secret, !secret.isEmpty {
@@ -15,7 +15,8 @@ package struct OpenAIAdapter: ProviderAdapter {
                 (name: "authorization", value: "Bearer " + String(decoding: secret.headerBytes, as: UTF8.self)))
         }
         return HTTPRequest(
-            url: Self.url(endpoint, at: provider.baseURL), headers: headers, body: Self.naming(model, in: body),
+            url: provider.url(of: endpoint.path.dropFirst("/v1".count)), headers: headers,
+            body: Self.naming(model, in: body),
             timeoutMilliseconds: Int(timeout.milliseconds), allowsInsecure: provider.insecure)
     }
 
@@ -37,16 +38,6 @@ package struct OpenAIAdapter: ProviderAdapter {
             let answer = OpenAIAnswer(response: response, job: job, headers: headers, secret: secret)
             return answer.report()
         }
-    }
-
-    /// The endpoint's URL: its path without `/v1`, since the base already ends in the API's version, whatever that
-    /// is called there. A query of the base (Azure's `api-version`) stays at the end.
-    static func url(_ endpoint: Endpoint, at baseURL: String) -> String {
-        let parts = baseURL.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        var base = parts[0]
-        while base.last == "/" { base.removeLast() }
-        let query = parts.count > 1 ? "?" + parts[1] : ""
-        return base + endpoint.path.dropFirst("/v1".count) + query
     }
 
     /// The body with this model's name; the very same bytes when it has it already.

@@ -16,7 +16,7 @@ package struct AnswerBody: Sendable {
     /// The whole response body, in the endpoint's format.
     package var bytes: [UInt8]
 
-    private struct Content {
+    struct Content {
         var text: String
         var tokens: Int
         /// OpenAI's word for why the text ends.
@@ -38,6 +38,7 @@ package struct AnswerBody: Sendable {
         switch prompt.endpoint {
         case .chatCompletions: bytes = Self.chat(prompt, content, id)
         case .completions: bytes = Self.completion(prompt, content, id)
+        case .messages: bytes = Self.message(prompt, content, id)
         default: bytes = Self.response(prompt, content, id)
         }
     }

@@ -1,11 +1,13 @@
 import JSONLines
 
-/// The part of OpenAI's API that is rehearsed.
+/// The calls of OpenAI's API that are rehearsed, and Anthropic's.
 package enum RehearsedEndpoint: String, Sendable, CaseIterable {
     case chatCompletions = "/chat/completions"
     case embeddings = "/embeddings"
     case responses = "/responses"
     case completions = "/completions"
+    /// Anthropic's, with its own bodies and errors.
+    case messages = "/messages"
 
     /// The endpoint of a path, with or without `/v1`.
     package init?(path: String) {
@@ -63,9 +65,14 @@ package struct Prompt: Sendable {
         guard let text = fields[source], !text.isNull else {
             throw Malformed(message: "Missing required parameter: '\(source)'.", parameter: source)
         }
-        if endpoint == .chatCompletions { try Self.check(messages: text) }
+        switch endpoint {
+        case .chatCompletions: try Self.check(messages: text)
+        case .messages: try MessagesCheck(fields).check()
+        default: break
+        }
         var count = TextCount()
         count.add(text)
+        if let system = fields["system"], endpoint == .messages { count.add(system) }
         inputTokens = max(1, (count.bytes + 3) / 4 + count.tokens)
         if let instructions = fields["instructions"]?.string { inputTokens += instructions.utf8.count / 4 }
 
@@ -76,13 +83,13 @@ package struct Prompt: Sendable {
 
     private static func source(of endpoint: RehearsedEndpoint) -> String {
         switch endpoint {
-        case .chatCompletions: "messages"
+        case .chatCompletions, .messages: "messages"
         case .embeddings, .responses: "input"
         case .completions: "prompt"
         }
     }
 
-    private static func check(messages: JSONSlice) throws(Malformed) {
+    static func check(messages: JSONSlice) throws(Malformed) {
         let list = messages.elements
         guard messages.kind == .array, !list.isEmpty else {
             throw Malformed(message: "'messages' must be a list with at least one message.", parameter: "messages")
@@ -104,9 +111,11 @@ package struct Prompt: Sendable {
         return nil
     }
 
-    /// Chat completions say `response_format: {type, json_schema: {schema}}`, responses `text: {format: {type, schema}}`.
+    /// Chat completions say `response_format: {type, json_schema: {schema}}`, responses `text: {format: {type, schema}}`, and
+    /// messages `output_config: {format: {type, schema}}`.
     private static func format(_ fields: [String: JSONSlice]) -> Format {
-        guard let format = fields["response_format"] ?? fields["text"]?["format"] else { return .text }
+        let own = fields["text"] ?? fields["output_config"]
+        guard let format = fields["response_format"] ?? own?["format"] else { return .text }
         switch format["type"]?.string {
         case "json_object": return .json
         case "json_schema":

@@ -113,3 +113,13 @@ struct RateMeter {
         return recent.reduce(0) { $0 + $1.count } * 1_000 / Int(second - first.second)
     }
 }
+
+extension Disposition {
+    /// Whether the job waits for another attempt.
+    var goesOn: Bool {
+        switch self {
+        case .retry, .defer, .nextKey, .shared, .nextModel: true
+        case .complete, .fail, .park: false
+        }
+    }
+}

@@ -279,7 +279,11 @@ package final class Engine {
             scheduler.handle(.refused(pending.starts.map(\.job)), at: now, into: &effects)
             pending.starts = []
         }
-        if isCancelled { neverSent(reply.begun, at: now, into: &effects) } else { send(reply.begun) }
+        if isCancelled {
+            neverSent(reply.begun, at: now, into: &effects)
+        } else {
+            send(reply.begun, at: now, into: &effects)
+        }
         beginning = [:]
         if !reply.refused.isEmpty {
             scheduler.handle(.refused(reply.refused), at: now, into: &effects)
@@ -344,9 +348,10 @@ package final class Engine {
     }
 
     /// The attempts are durable: now their bytes may leave.
-    private func send(_ begun: [BegunAttempt]) {
+    private func send(_ begun: [BegunAttempt], at now: Timestamp, into effects: inout SchedulerEffects) {
         var requests: [(id: UInt64, request: HTTPRequest)] = []
         requests.reserveCapacity(begun.count)
+        var unsent: [(job: JobID, report: AttemptReport)] = []
         for job in begun {
             guard let start = beginning[job.job], let status = flows[start.flow],
                 let key = configuration.keys.firstIndex(where: { $0.name == start.key })
@@ -354,17 +359,22 @@ package final class Engine {
             let provider = configuration.provider(of: configuration.keys[key])
             let adapter = provider.kind.adapter
             let endpoint = status.flow.endpoint
+            if let objection = adapter.objection(endpoint: endpoint, body: job.body, model: start.model) {
+                unsent.append((job.job, AttemptReport(outcome: .failure(.inexpressible(objection)))))
+                continue
+            }
             let policy = configuration.policy(of: status.flow.className)
             dispatched[job.job] = Dispatch(
                 key: key, expectation: adapter.expectation(endpoint: endpoint, body: job.body),
                 keepsWords: policy?.retain == nil)
             let request = adapter.request(
                 endpoint: endpoint, body: job.body, model: start.model, secret: secrets.secret(of: start.key),
-                provider: provider, timeout: policy?.timeout ?? .minutes(10))
+                provider: provider, timeout: policy?.timeout ?? .minutes(10), mostOutput: start.mostOutput)
             requests.append((UInt64(job.job), request))
             if let notice = bills.begin(start, className: status.flow.className) { onNote(notice) }
         }
         if !requests.isEmpty { transport.send(requests) }
+        if !unsent.isEmpty { scheduler.handle(.finished(unsent), at: now, into: &effects) }
     }
 
     // MARK: Secrets
@@ -384,16 +394,6 @@ package final class Engine {
         case .failure(let problem):
             scheduler.handle(.secretKept(key: key), at: now, into: &effects)
             onNote("key \(key): its secret could not be loaded again: \(problem.message)")
-        }
-    }
-}
-
-extension Disposition {
-    /// Whether the job waits for another attempt.
-    var goesOn: Bool {
-        switch self {
-        case .retry, .defer, .nextKey, .shared, .nextModel: true
-        case .complete, .fail, .park: false
         }
     }
 }

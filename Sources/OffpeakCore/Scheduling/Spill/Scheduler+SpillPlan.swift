@@ -107,7 +107,7 @@ extension Scheduler {
             bodyBytes: ticket.bodyBytes, maxOutputTokens: ticket.maxOutputTokens, endpoint: state.flow.endpoint)
         var ways: [SpillPlan.Way] = []
         for key in classState.candidates {
-            guard let model = keys[key].descriptor.models.providerModel(for: state.chain[0]),
+            guard let model = keys[key].descriptor.providerModel(for: state.chain[0], at: state.flow.endpoint),
                 !(keys[key].isShared && policy.shared != .spill), isOfUse(key, model)
             else { continue }
             let job = TypicalJob(
