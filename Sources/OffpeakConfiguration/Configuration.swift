@@ -117,6 +117,11 @@ package struct Configuration: Sendable {
         return admitted.filter { !$0.isShared } + admitted.filter(\.isShared)
     }
 
+    /// Some class has a key with the lane flex.
+    package var usesFlex: Bool {
+        classes.contains { policy in keys.contains { policy.admits($0) && policy.lanes(on: $0).contains(.flex) } }
+    }
+
     /// Those of a class's keys that are shared capacity.
     package func sharedKeys(for policy: ClassPolicy) -> [KeyDescriptor] { keys(for: policy).filter(\.isShared) }
 }

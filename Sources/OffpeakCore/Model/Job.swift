@@ -69,9 +69,12 @@ package struct JobTicket: Sendable, Equatable {
     package var bodyBytes: Int
     /// The output tokens that the request asks for at most; nil when it does not say.
     package var maxOutputTokens: Int?
+    /// The request says itself in which tier it is to be answered: no lane puts another in its place.
+    package var namesTier: Bool
 
     package init(
-        id: JobID, flow: FlowID, lease: Int, attemptsUsed: Int, bodyBytes: Int, maxOutputTokens: Int?
+        id: JobID, flow: FlowID, lease: Int, attemptsUsed: Int, bodyBytes: Int, maxOutputTokens: Int?,
+        namesTier: Bool = false
     ) {
         self.id = id
         self.flow = flow
@@ -79,6 +82,7 @@ package struct JobTicket: Sendable, Equatable {
         self.attemptsUsed = attemptsUsed
         self.bodyBytes = bodyBytes
         self.maxOutputTokens = maxOutputTokens
+        self.namesTier = namesTier
     }
 }
 

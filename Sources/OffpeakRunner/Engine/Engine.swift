@@ -88,6 +88,7 @@ package final class Engine {
             classes: configuration.classes.map { policy in (policy, configuration.keys(for: policy).map(\.name)) },
             prices: configuration.priceBook, refreshableKeys: secrets.refreshable, seed: options.seed)
         let retained = configuration.classes.compactMap { policy in policy.retain.map { (policy.name, $0) } }
+        queue.readsTiers = configuration.usesFlex
         try queue.retain(Dictionary(uniqueKeysWithValues: retained))
         let recovered = try RunRecovery.perform(
             on: queue, scheduler: &scheduler, calendar: calendar.position, at: clock.now)
@@ -351,12 +352,15 @@ package final class Engine {
             let adapter = provider.kind.adapter
             let endpoint = status.flow.endpoint
             let policy = configuration.policy(of: status.flow.className)
+            var expectation = adapter.expectation(endpoint: endpoint, body: job.body)
+            expectation.lane = start.lane
             dispatched[job.job] = Dispatch(
-                key: key, expectation: adapter.expectation(endpoint: endpoint, body: job.body),
+                key: key, expectation: expectation,
                 keepsWords: policy?.retain == nil)
             let request = adapter.request(
-                endpoint: endpoint, body: job.body, model: start.model, secret: secrets.secret(of: start.key),
-                provider: provider, timeout: policy?.timeout ?? .minutes(10))
+                endpoint: endpoint, body: adapter.body(job.body, in: start.lane), model: start.model,
+                secret: secrets.secret(of: start.key), provider: provider,
+                timeout: policy?.timeout(in: start.lane) ?? .minutes(10))
             requests.append((UInt64(job.job), request))
             if let notice = bills.begin(start, className: status.flow.className) { onNote(notice) }
         }

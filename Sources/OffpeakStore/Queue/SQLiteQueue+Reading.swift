@@ -11,6 +11,12 @@ private enum SQL {
         SELECT id, lease, attempts_used, bytes, max_output FROM job
         WHERE state = 0 AND flow = ? AND id > ? ORDER BY id LIMIT ?
         """
+    /// A member's name stands in quotes of its own, unlike the same words in a prompt, whose quotes are escaped.
+    static let peekTiers: StaticString = """
+        SELECT id, lease, attempts_used, bytes, max_output,
+            EXISTS (SELECT 1 FROM payload WHERE payload.job = job.id AND instr(payload.body, '"service_tier"') > 0)
+        FROM job WHERE state = 0 AND flow = ?1 AND id > ?2 ORDER BY id LIMIT ?3
+        """
     static let openAttempts: StaticString = """
         SELECT job.id, job.flow, attempt.lease, job.attempts_used, job.bytes, job.max_output,
             attempt.key, attempt.model, attempt.started, attempt.reserved_tokens, attempt.bill, attempt.lane, attempt.day,
@@ -56,11 +62,12 @@ extension SQLiteQueue {
 
     package func peek(flow: FlowID, after: JobID?, limit: Int) throws(StoreError) -> [JobTicket] {
         var tickets: [JobTicket] = []
-        try connection.query(SQL.peek, flow, after ?? 0, limit) { row in
+        let text = readsTiers ? SQL.peekTiers : SQL.peek
+        try connection.query(text, flow, after ?? 0, limit) { [readsTiers] row in
             tickets.append(
                 JobTicket(
                     id: row.int64(0), flow: flow, lease: row.int(1), attemptsUsed: row.int(2), bodyBytes: row.int(3),
-                    maxOutputTokens: row.optionalInt(4)))
+                    maxOutputTokens: row.optionalInt(4), namesTier: readsTiers && row.int(5) != 0))
         }
         return tickets
     }

@@ -13,6 +13,8 @@ package final class SQLiteQueue: JobQueue {
     private var pending: (number: Int, result: TickResult)?
     /// No scheduled job is due before this; never later than the truth.
     private var dueBound = Timestamp.distantPast
+    /// Tickets tell which requests name a service tier themselves; that takes a look into every payload.
+    package var readsTiers = false
     /// Some class keeps no prompts: what is deleted is overwritten.
     private var erases = false
     /// When the log is to be written back, since it and the database still have what was erased; nil when they do not.
