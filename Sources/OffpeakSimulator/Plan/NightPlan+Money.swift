@@ -41,7 +41,8 @@ extension NightPlan {
             plan.classes[i].policy.lanes = chance.one(of: [
                 [.sync], [.flex, .sync], [.batch, .flex, .sync], [.sync, .flex],
             ])
-            plan.classes[i].policy.flexTimeout = plan.classes[i].policy.timeout * chance.within(1...4)
+            // Flex takes three times as long; where the timeout is less, nothing but lane sync ever answers.
+            plan.classes[i].policy.flexTimeout = plan.classes[i].policy.timeout * chance.within(3...6)
         }
         money.flexRefused = chance.one(of: [0, 50, 400, 1_000])
         money.flexUpgraded = chance.one(of: [0, 100])
