@@ -5,6 +5,8 @@ package struct JobExpectation: Sendable, Equatable {
     package var endpoint: Endpoint
     /// The request asks for JSON, so an answer whose text is not JSON is of no use.
     package var wantsJSON: Bool
+    /// The lane in which it was sent.
+    package var lane = Lane.sync
 
     package init(endpoint: Endpoint, wantsJSON: Bool) {
         self.endpoint = endpoint
@@ -28,7 +30,10 @@ package protocol ProviderAdapter: Sendable {
         timeout: Interval, mostOutput: Int?
     ) -> HTTPRequest
 
-    /// What to hold an answer to this body against.
+    /// The body as it travels in a lane: with the tier that stands for it, unless it names one itself.
+    func body(_ body: [UInt8], in lane: Lane) -> [UInt8]
+
+    /// What to hold an answer to this body against; `lane` is set by whoever sends it in another than sync.
     func expectation(endpoint: Endpoint, body: [UInt8]) -> JobExpectation
 
     /// Reads what came of the request. `secret` is what was sent, so that no message repeats it.
@@ -49,6 +54,9 @@ extension ProviderAdapter {
             endpoint: endpoint, body: body, model: model, secret: secret, provider: provider, timeout: timeout,
             mostOutput: nil)
     }
+
+    /// A format without tiers.
+    package func body(_ body: [UInt8], in lane: Lane) -> [UInt8] { body }
 }
 
 extension ProviderKind {

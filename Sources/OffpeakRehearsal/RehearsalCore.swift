@@ -100,7 +100,7 @@ package struct RehearsalCore: Sendable {
         guard entry.known, !entry.revoked else { return refuse(.invalidKey) }
         if let rule = faults.strike(occasion, where: \.strikesAtTheDoor) { return strikeAtTheDoor(rule, flight.key) }
 
-        let prompt: Prompt
+        var prompt: Prompt
         do throws(Prompt.Malformed) {
             prompt = try Prompt(request.body, endpoint: endpoint)
         } catch {
@@ -112,6 +112,7 @@ package struct RehearsalCore: Sendable {
             return refuse(.contextLength(context, input: prompt.inputTokens, output: prompt.maxTokens ?? 0))
         }
 
+        if let refusal = enterTier(&prompt, &flight) { return refusal }
         let body = AnswerBody(to: prompt, body: flight.body, seed: profile.seed, length: profile.answerTokens)
         let counted =
             switch entry.profile.limits.counts {
@@ -131,12 +132,35 @@ package struct RehearsalCore: Sendable {
         return answer
     }
 
+    /// The tier in which a request is served; the answer says which, if the request names any.
+    private mutating func enterTier(_ prompt: inout Prompt, _ flight: inout Flight) -> ServerAnswer? {
+        guard prompt.tier == "flex" else {
+            if prompt.tier != nil { prompt.tier = "default" }
+            ledger.enter(tier: flight.tier)
+            return nil
+        }
+        flight.tier = "flex"
+        var random = SeededRandom(seed: profile.seed, purpose: .tier, number: UInt64(number))
+        if random.below(1_000_000) < profile.flex.refused {
+            ledger.enter(tier: flight.tier, isRefused: true)
+            return refuse(.resourceUnavailable)
+        }
+        if random.below(1_000_000) < profile.flex.upgraded {
+            prompt.tier = "default"
+            flight.tier = "default"
+        }
+        ledger.enter(tier: flight.tier)
+        return nil
+    }
+
     /// The answer to an admitted request, sound or as a fault has it.
     private mutating func serve(
         _ prompt: Prompt, _ body: AnswerBody, _ occasion: FaultPlan.Occasion, _ flight: inout Flight
     ) -> ServerAnswer {
         var random = SeededRandom(seed: profile.seed, purpose: .latency, number: UInt64(number))
-        let delay = profile.latency.sample(using: &random) + faults.slowness(occasion)
+        let delay =
+            profile.latency.sample(using: &random) + faults.slowness(occasion)
+            + (prompt.tier == "flex" ? profile.flex.delay : 0)
         let rule = faults.strike(occasion) { fault in
             switch fault {
             case .notJSONContent: if case .text = prompt.format { false } else { true }

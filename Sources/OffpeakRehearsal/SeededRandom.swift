@@ -9,12 +9,14 @@ package struct SeededRandom: RandomNumberGenerator, Sendable {
         /// The fault rule at this place in the profile.
         case fault(Int)
         case requestID
+        case tier
 
         fileprivate var code: UInt64 {
             switch self {
             case .latency: 1
             case .answer: 2
             case .requestID: 3
+            case .tier: 4
             case .fault(let index): 16 + UInt64(index)
             }
         }

@@ -50,7 +50,7 @@ import Testing
         (["explain", "b1"], "`offpeak explain` needs CUSTOM_ID", "run `offpeak help explain` for how to call it"),
         (["results"], "`offpeak results` needs BATCH", "run `offpeak help results` for how to call it"),
         (
-            ["report", "--by", "colour"], "--by takes one of key, class, model, batch, day, bill, not \"colour\"",
+            ["report", "--by", "colour"], "--by takes one of key, class, model, batch, day, bill, lane, not \"colour\"",
             "run `offpeak help report` for how to call it"
         ),
         (["cancel"], "`offpeak cancel` needs BATCH", "run `offpeak help cancel` for how to call it"),

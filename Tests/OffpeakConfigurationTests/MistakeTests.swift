@@ -104,17 +104,17 @@ import Testing
             (
                 configuration(
                     key:
-                        "lanes: [\"batch\"], quota: { usd: 4, per: \"day\" }, credit: { usd: 3 }, provisioned: { tpm: 9 }, prices: { \"*\": { discount: 0.1 } }, valid_until: \"2099-01-31\","
-                ), ["line 2: keys.a.lanes: not in effect yet: every request goes by the lane sync in this version"]
+                        "lanes: [\"batch\", \"flex\"], quota: { usd: 4, per: \"day\" }, credit: { usd: 3 }, provisioned: { tpm: 9 }, prices: { \"*\": { discount: 0.1 } }, valid_until: \"2099-01-31\","
+                ), ["line 2: keys.a.lanes: batch is not in effect yet: requests go by the other lanes in this version"]
             ),
             (
                 configuration(
                     class:
-                        "lanes: [\"batch\"], budget: { usd: 9, per: \"day\" }, dedupe: true, shared: \"always\", objective: \"cost\","
+                        "lanes: [\"batch\", \"sync\"], budget: { usd: 9, per: \"day\" }, dedupe: true, shared: \"always\", objective: \"cost\","
                 ),
                 [
                     "line 3: classes.x.dedupe: not in effect yet: offpeak sends equal lines as often as they stand in this version",
-                    "line 3: classes.x.lanes: not in effect yet: every request goes by the lane sync in this version",
+                    "line 3: classes.x.lanes: batch is not in effect yet: requests go by the other lanes in this version",
                 ]
             ),
             (configuration(class: "retain: \"results\","), []),

@@ -348,12 +348,13 @@ import Testing
                 keys:
                     #""k": { provider: "openai", secret: { env: "B" }, lanes: ["sync", "batch"], billing: "platform" }"#,
                 classes:
-                    #""c": { posture: "cost", shared: "always", objective: "cost", lanes: ["flex"], dedupe: true }"#))
+                    #""c": { posture: "cost", shared: "always", objective: "cost", lanes: ["batch", "sync"], dedupe: true }"#
+            ))
         #expect(
             configuration.notices.map { "\($0.path): \($0.message)" }.sorted() == [
                 "classes.c.dedupe: not in effect yet: offpeak sends equal lines as often as they stand in this version",
-                "classes.c.lanes: not in effect yet: every request goes by the lane sync in this version",
-                "keys.k.lanes: not in effect yet: every request goes by the lane sync in this version",
+                "classes.c.lanes: batch is not in effect yet: requests go by the other lanes in this version",
+                "keys.k.lanes: batch is not in effect yet: requests go by the other lanes in this version",
             ])
     }
 

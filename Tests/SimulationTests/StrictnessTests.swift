@@ -38,6 +38,8 @@ import Testing
         for word in ["retry", "next-key", "next-model", "defer", "park", "fail"] {
             #expect(all.closedSteps[word, default: 0] >= 1_000, "\(word)")
         }
+        // No attempt leaves class ∩ key: that is judged at each of them.
+        #expect(all.flexStarts >= 20_000 && all.flexPassedOver >= 1_000)
         // A closed class has no shared capacity to be led to, whatever its ladders say.
         #expect(all.closedSteps["shared", default: 0] == 0)
     }

@@ -23,6 +23,9 @@ extension LineChecks {
         return .tokens(min(product(parts.images, Self.imageTokens), RequestLine.mostTokens))
     }
 
+    /// Whether the request says itself in which tier it is to be answered.
+    var namesTier: Bool { inBody(.serviceTier).isPresent }
+
     private func isSet(_ name: BodyName) -> Bool { inBody(name).isPresent && inBody(name).kind != .null }
 
     /// A faster tier at a price of its own, or a router's choice of models.

@@ -33,6 +33,7 @@ struct LineChecks {
             maxOutputTokens: isPlain ? try tokens(top(.maxTokens), "max_tokens") : try checkedMaxTokens(endpoint),
             answers: try checkedAnswers(endpoint),
             beyond: isPlain ? .tokens(0) : beyond(endpoint),
+            namesTier: namesTier,
             className: className.isPresent ? className.inside : nil,
             classNameNeedsUnescaping: className.hasEscapes,
             prompt: isPlain ? top(.prompt).range : nil,

@@ -42,6 +42,8 @@ package struct RequestLine: Sendable {
     package let answers: Int
     /// What the request may take beyond what its bytes and its longest answer show.
     package let beyond: Beyond
+    /// Whether the request says itself in which tier it is to be answered, by `service_tier`.
+    package let namesTier: Bool
     /// The workload class that the line names, if any.
     package let className: Range<Int>?
     /// Whether its raw text has escapes.

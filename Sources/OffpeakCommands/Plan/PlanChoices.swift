@@ -91,7 +91,7 @@ struct PlanChoices {
 
     /// Nil where neither the key has the lane, with a price of its own for it, nor another that all the classes may use.
     private func charge(of share: ForecastResult.Share, on lane: Lane) -> Charge? {
-        guard share.jobs > 0, let own = configuration.key(share.route.key) else { return nil }
+        guard share.jobs > 0, share.route.lane != lane, let own = configuration.key(share.route.key) else { return nil }
         func price(_ key: KeyDescriptor) -> ModelPrice? {
             guard key.enabled, key.lanes.contains(lane) else { return nil }
             let price = configuration.priceBook.price(of: key, model: share.route.model)
@@ -117,7 +117,8 @@ struct PlanChoices {
             notes.append(
                 lane == .batch
                     ? "batch lane: half-price batch APIs answer within 24 h; offpeak does not use them yet"
-                    : "flex lane: it is taken to answer as fast; offpeak does not use it yet")
+                    : "flex lane: the class's `lanes` leave it out, or it is too slow for the deadline; taken to answer as fast"
+            )
         }
         let hasPlatform = configuration.keys.contains { $0.enabled && $0.isShared }
         for policy in policies where hasPlatform && !keys(policy).contains(where: \.isShared) {

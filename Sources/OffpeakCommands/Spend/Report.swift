@@ -11,7 +11,7 @@ extension Command {
             "report", help: "spend and usage, on both bills, of all batches, pruned ones included",
             options: [
                 .value("--since", "T", "from the day of this moment on: 2026-11-24, a time, or 7d for the last 7 days"),
-                .value("--by", "WHAT", "key, class, model, batch, day or bill; default: key"),
+                .value("--by", "WHAT", "key, class, model, batch, day, bill or lane; default: key"),
                 .flag("--csv", "comma-separated values instead of a table"),
                 .value("--html", "FILE", "write a page to look at in a browser"),
             ])
@@ -81,7 +81,7 @@ extension CommandContext {
 
 /// What a report's rows stand for.
 enum ReportGrouping: String, CaseIterable {
-    case key, `class`, model, batch, day, bill
+    case key, `class`, model, batch, day, bill, lane
 
     /// The row's name for a line of the ledger.
     func name(_ row: SpendRow) -> String {
@@ -92,6 +92,7 @@ enum ReportGrouping: String, CaseIterable {
         case .batch: "b\(row.batch)"
         case .day: MoneyText.day(row.day)
         case .bill: row.route.bill.rawValue
+        case .lane: row.route.lane.rawValue
         }
     }
 }

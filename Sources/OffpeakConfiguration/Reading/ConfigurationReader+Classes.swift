@@ -35,7 +35,7 @@ extension ConfigurationReader {
         numbers(of: &read.policy, fields)
         read.policy.models = chains(fields)
         read.policy.window = window(fields)
-        lanes(fields)
+        read.policy.lanes = lanes(fields) ?? read.policy.lanes
         read.policy.budget = budget(fields)
         read.policy.retain = fields.choice("retain", Retention.self)
         ladders(of: &read.policy, fields)
@@ -94,7 +94,9 @@ extension ConfigurationReader {
         policy.attempts = fields.integer("attempts", in: 1...100) ?? policy.attempts
         policy.weight = fields.integer("weight", in: 1...1_000) ?? policy.weight
         policy.priority = fields.integer("priority", in: -1_000...1_000) ?? policy.priority
-        policy.timeout = fields.duration("timeout", in: .milliseconds(100)...(.days(1))) ?? policy.timeout
+        if let timeout = fields.duration("timeout", in: .milliseconds(100)...(.days(1))) {
+            (policy.timeout, policy.flexTimeout) = (timeout, timeout)
+        }
         policy.deadline = fields.duration("deadline", in: Configuration.deadlines)
         guard let value = fields.value("backoff"),
             let backoff = self.fields(value, path: fields.path(to: "backoff"), known: ["base", "cap"])

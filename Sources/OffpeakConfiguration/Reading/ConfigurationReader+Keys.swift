@@ -40,7 +40,7 @@ extension ConfigurationReader {
         key.pool = reference("pool", in: fields, among: pools.map(\.name), called: "pools")
         key.models = models(fields)
         if let value = fields.value("limits") { key.limits = limits(value, path: fields.path(to: "limits")) }
-        key.lanes = lanes(fields)
+        key.lanes = lanes(fields) ?? [.sync]
         terms(of: &key, fields, zone: zone)
         compare(key.limits, withPool: pools.first { $0.name == key.pool }, fields)
         key.tags = fields.strings("tags")?.map(\.text) ?? []

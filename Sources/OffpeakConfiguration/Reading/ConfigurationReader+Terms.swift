@@ -106,10 +106,9 @@ extension ConfigurationReader {
         return fields.choice("per", Period.self)
     }
 
-    /// Lanes are checked and told of; every request goes by the lane sync as yet.
-    @discardableResult
-    func lanes(_ fields: FieldReader) -> [Lane] {
-        guard let words = fields.strings("lanes") else { return [.sync] }
+    /// The lanes as stated; nil when they are not. `batch` is told of, since nothing is sent in it as yet.
+    func lanes(_ fields: FieldReader) -> [Lane]? {
+        guard let words = fields.strings("lanes") else { return nil }
         let all = Lane.allCases.map(\.rawValue)
         for word in words where Lane(rawValue: word.text) == nil {
             findings.problem(
@@ -118,10 +117,18 @@ extension ConfigurationReader {
                     message: "\(Spelling.shown(word.text)) is not one of \(all.joined(separator: ", "))",
                     hint: Spelling.nearest(to: word.text, among: all).map { "did you mean \"\($0)\"?" }))
         }
-        if words.contains(where: { $0.text != Lane.sync.rawValue }) {
-            fields.notice("lanes", "not in effect yet: every request goes by the lane sync in this version")
+        var lanes: [Lane] = []
+        for case let lane? in words.map({ Lane(rawValue: $0.text) }) where !lanes.contains(lane) { lanes.append(lane) }
+        if lanes == [.batch] {
+            fields.problem(
+                "lanes", "the lane batch is not in effect yet, and without another nothing could be sent",
+                hint: "add \"sync\", or \"flex\" where the provider has it")
+        } else if lanes.contains(.batch) {
+            fields.notice("lanes", "batch is not in effect yet: requests go by the other lanes in this version")
+        } else if words.isEmpty {
+            fields.problem("lanes", "is empty: nothing could be sent", hint: "leave it out for [\"sync\"]")
         }
-        return words.compactMap { Lane(rawValue: $0.text) }
+        return lanes
     }
 }
 

@@ -63,6 +63,13 @@ struct CrossReferences {
         if serving.isEmpty {
             findings.problem(
                 .init(path: at.path, line: at.line, message: "no key may serve this class: \(whyNot(policy))"))
+        } else if !serving.contains(where: { !policy.lanes(on: $0).isEmpty }) {
+            let words = policy.lanes.filter(\.isInEffect).map(\.rawValue).joined(separator: ", ")
+            findings.problem(
+                .init(
+                    path: at.path, line: at.line,
+                    message: "no key that may serve this class has one of its lanes: \(words)",
+                    hint: "add the lane to a key's `lanes`, or \"sync\" to the class's"))
         } else if !serving.contains(where: \.enabled) {
             let names = serving.map { "\"\($0.name)\"" }.joined(separator: ", ")
             findings.notice(

@@ -18,6 +18,8 @@ private struct ClassSentence {
     let expired: [String]
     /// Platform-billed keys that may serve it.
     let shared: [String]
+    /// Keys whose lane flex it uses.
+    let flex: [String]
 
     init(policy: ClassPolicy, configuration: Configuration, now: Timestamp) {
         self.policy = policy
@@ -25,12 +27,16 @@ private struct ClassSentence {
         let admitted = configuration.keys(for: policy).filter { !$0.isShared }
         shared = configuration.sharedKeys(for: policy).filter { $0.isUsable(at: now) }.map(\.name)
         keys = admitted.filter { $0.isUsable(at: now) }.map(\.name)
+        flex = (admitted + configuration.sharedKeys(for: policy)).filter {
+            $0.isUsable(at: now) && policy.lanes(on: $0).first == .flex
+        }.map(\.name)
         disabled = admitted.filter { !$0.enabled }.map(\.name)
         expired = admitted.filter { $0.enabled && $0.isExpired(at: now) }.map(\.name)
     }
 
     var text: String {
         var parts = [keysInWords]
+        if let lanes { parts.append(lanes) }
         parts += failures
         parts.append(platform)
         parts.append(attempts)
@@ -88,6 +94,16 @@ private struct ClassSentence {
         }
         return "Sends through \(keys[0]) while it has room, then \(keys.dropFirst().joined(separator: ", then "))"
             + "\(left)\(closed)"
+    }
+
+    private var lanes: String? {
+        guard !flex.isEmpty else { return nil }
+        let otherwise =
+            policy.lanes.contains(.sync)
+            ? "by lane sync where that has no room, or its answers, of up to \(policy.flexTimeout.durationText) each, "
+                + "would be too late for a deadline"
+            : "and waits where that has no room"
+        return "on \(list(flex)) it goes by the cheaper lane flex, \(otherwise)"
     }
 
     private var platform: String {

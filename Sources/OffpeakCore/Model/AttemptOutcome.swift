@@ -117,14 +117,17 @@ package struct AttemptReport: Sendable {
     package var usageReported: Bool
     /// What the answer said that it cost, if it did.
     package var reportedCost: ReportedCost?
+    /// The lane whose tier the answer says served it; nil when it does not say, or names a tier that is no lane.
+    package var servedLane: Lane?
 
     package init(
         outcome: AttemptOutcome, feedback: RateFeedback = RateFeedback(), usageReported: Bool = false,
-        reportedCost: ReportedCost? = nil
+        reportedCost: ReportedCost? = nil, servedLane: Lane? = nil
     ) {
         self.outcome = outcome
         self.feedback = feedback
         self.usageReported = usageReported
         self.reportedCost = reportedCost
+        self.servedLane = servedLane
     }
 }

@@ -108,10 +108,12 @@ package struct JobTicket: Sendable, Equatable {
     package var maxOutputTokens: Int?
     /// What it may take besides.
     package var beyond: BeyondBytes
+    /// The request says itself in which tier it is to be answered: no lane puts another in its place.
+    package var namesTier: Bool
 
     package init(
         id: JobID, flow: FlowID, lease: Int, attemptsUsed: Int, bodyBytes: Int, maxOutputTokens: Int?,
-        beyond: BeyondBytes = .none
+        beyond: BeyondBytes = .none, namesTier: Bool = false
     ) {
         self.id = id
         self.flow = flow
@@ -120,6 +122,7 @@ package struct JobTicket: Sendable, Equatable {
         self.bodyBytes = bodyBytes
         self.maxOutputTokens = maxOutputTokens
         self.beyond = beyond
+        self.namesTier = namesTier
     }
 }
 

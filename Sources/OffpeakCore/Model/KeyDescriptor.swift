@@ -82,7 +82,7 @@ package struct KeyDescriptor: Sendable, Equatable {
     package var fee: PlatformFee?
     /// When the present secret ends, if that is known: nothing is sent through the key from then on.
     package var validUntil: Timestamp?
-    /// The ways in which requests may travel. Only `sync` is used as yet; forecasts tell what the others would cost.
+    /// The ways in which requests may travel. `batch` is not used as yet; forecasts tell what it would cost.
     package var lanes: [Lane] = [.sync]
     /// The API calls that its provider's wire format can express.
     package var endpoints = Endpoint.allCases

@@ -78,6 +78,10 @@ package struct ClassPolicy: Sendable {
     package var backoffCap: Interval
     /// Our deadline for one attempt.
     package var timeout: Interval
+    /// The same in the lane flex, whose answers take longer.
+    package var flexTimeout: Interval
+    /// The lanes in which its jobs may travel, where a key has them: the preferred one first.
+    package var lanes: [Lane]
     /// Share of capacity relative to other classes of the same priority; at least 1.
     package var weight: Int
     /// Higher goes first, whatever the weights.
@@ -104,6 +108,9 @@ package struct ClassPolicy: Sendable {
         backoffBase = .seconds(1)
         backoffCap = .minutes(2)
         timeout = .minutes(10)
+        // As OpenAI's guide to flex processing advises.
+        flexTimeout = .minutes(15)
+        lanes = posture == .cost ? [.batch, .flex, .sync] : [.sync]
         weight = 1
         priority = 0
         ladders = posture.ladders

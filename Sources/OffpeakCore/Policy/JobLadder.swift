@@ -4,6 +4,8 @@
 package struct JobLadder: Sendable {
     /// Keys that failed this job, by index, and until when to avoid them.
     var avoided: [Int: Timestamp] = [:]
+    /// Flex gave it no answer in time: it goes by another lane where there is one.
+    var avoidsFlex = false
     /// Its ladder has led it to shared capacity: own keys are not tried any more.
     var usesShared: Bool { sharedAfter != nil }
     /// The failure that led it there, for people.

@@ -34,6 +34,8 @@ struct KeyState: Sendable {
     var missingModels: [String: Failure] = [:]
     /// Mean answer time in µs, 0 while unknown.
     var latency = 0
+    /// Its lane `flex`.
+    var flex = LaneState()
     /// The latest words of the provider about its trouble.
     var trouble = ""
     var account: KeyAccount
@@ -97,6 +99,10 @@ struct ClassState: Sendable {
     /// Keys that it may use, in order of preference: own keys first, then shared capacity.
     let candidates: [Int]
     var budget: BudgetAccount?
+    /// By key: the lanes in which its jobs may travel, the preferred one first.
+    var lanes: [[Lane]] = []
+    /// Some of its keys have the lane flex for it.
+    var usesFlex = false
     var isPaused = false
     var isOpen = true
     /// When its window closes or opens next.

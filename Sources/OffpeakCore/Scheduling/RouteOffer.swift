@@ -1,4 +1,4 @@
-/// One key as a way for one job, with what stands against it.
+/// One key, in the lane that it offers now, as a way for one job, with what stands against it.
 struct RouteOffer: Sendable {
     let key: Int
     /// The provider's name of the model.
@@ -6,6 +6,9 @@ struct RouteOffer: Sendable {
     /// To be reserved.
     let tokens: Int
     let isShared: Bool
+    var lane = Lane.sync
+    /// Why not in a lane that the class prefers.
+    var lanePassedOver: KeyObstacle?
     var obstacle: KeyObstacle?
     /// What it would probably cost; nil when unknown or not asked for.
     var cost: Money?

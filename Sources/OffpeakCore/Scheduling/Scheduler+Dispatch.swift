@@ -217,9 +217,11 @@ extension Scheduler {
             poolSequence = pools[pool].reserve(tokens: tokens, at: now)
         }
         keys[key].breaker.sent()
+        if route.lane == .flex { keys[key].flex.sent() }
         let classIndex = classes.firstIndex { $0.policy.name == flow.className }!
         let spend = reserveSpend(
-            ticket, of: flow, classIndex: classIndex, key: key, model: route.model, tokens: tokens, at: now)
+            ticket, of: flow, classIndex: classIndex, key: key, model: route.model, lane: route.lane, tokens: tokens,
+            at: now)
         notePlanned(flow.id, key: key, tokens: tokens, isProvisioned: spend.hold.isProvisioned, at: now)
         flights[ticket.id] = Flight(
             ticket: ticket, key: key, keySequence: sequence, poolSequence: poolSequence, tokensThrough: through,

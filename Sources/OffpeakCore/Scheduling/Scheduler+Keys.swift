@@ -3,6 +3,7 @@ struct ChosenRoute: Sendable {
     let key: Int
     /// The provider's name of it.
     let model: String
+    let lane: Lane
     /// Its place in the flow's chain.
     let modelIndex: Int
     let tokens: Int
@@ -67,13 +68,17 @@ extension Scheduler {
             let providerModel = keys[key].descriptor.providerModel(for: model, at: state.flow.endpoint)
             offer.model = providerModel ?? model
             let needed = offer.tokens + (offer.tokens > tokens ? 0 : spare)
+            let choice = lane(key, providerModel, ticket, state, avoidsFlex: ladder?.avoidsFlex ?? false, at: now)
+            (offer.lane, offer.lanePassedOver) = (choice.lane, choice.passedOver)
             offer.obstacle =
                 withheld(key, ladder, shared, offers, hasDeadline: state.flow.deadline != nil)
-                ?? obstacle(key, providerModel, ticket, state, needed, ladder, at: now)
+                ?? obstacle(key, providerModel, offer.lane, ticket, state, needed, ladder, at: now) ?? choice.obstacle
             if objective == .cost, providerModel != nil, offer.obstacle?.isPace ?? true {
-                offer.cost = marginalCost(key, offer.model, usage, at: now)
+                offer.cost = marginalCost(key, offer.model, offer.lane, usage, at: now)
             }
-            if objective == .speed { offer.latency = keys[key].latency }
+            if objective == .speed {
+                offer.latency = offer.lane == .flex ? keys[key].flex.latency : keys[key].latency
+            }
             offers.append(offer)
             if objective == .order, offer.obstacle == nil { break }
         }
@@ -88,8 +93,9 @@ extension Scheduler {
                     })
             return .key(
                 ChosenRoute(
-                    key: best.key, model: best.model, modelIndex: modelIndex, tokens: best.tokens,
-                    passedOver: explainsRoutes ? json(passedOver + Self.obstacles(of: offers)) : "",
+                    key: best.key, model: best.model, lane: best.lane, modelIndex: modelIndex, tokens: best.tokens,
+                    passedOver: explainsRoutes
+                        ? json(passedOver + Self.obstacles(of: offers) + Self.lanesPassedOver(by: best)) : "",
                     isSpill: isSpill))
         }
         let obstacles = Self.obstacles(of: offers)
@@ -99,6 +105,11 @@ extension Scheduler {
 
     private static func obstacles(of offers: [RouteOffer]) -> [(key: Int, obstacle: KeyObstacle)] {
         offers.compactMap { offer in offer.obstacle.map { (key: offer.key, obstacle: $0) } }
+    }
+
+    /// Why the best key does not take the job in the lane that the class prefers.
+    private static func lanesPassedOver(by best: RouteOffer) -> [(key: Int, obstacle: KeyObstacle)] {
+        best.lanePassedOver.map { [(key: best.key, obstacle: $0)] } ?? []
     }
 
     /// Why a key is kept from a job although it may have room: shared capacity as the class wants it, own keys once the
@@ -141,13 +152,13 @@ extension Scheduler {
 
     /// Why a key does not take a job now; nil when it does.
     private mutating func obstacle(
-        _ key: Int, _ model: String?, _ ticket: JobTicket, _ state: FlowState, _ tokens: Int, _ ladder: JobLadder?,
-        at now: Timestamp
+        _ key: Int, _ model: String?, _ lane: Lane, _ ticket: JobTicket, _ state: FlowState, _ tokens: Int,
+        _ ladder: JobLadder?, at now: Timestamp
     ) -> KeyObstacle? {
         // First what lasts: work must not wait for room on a key that will never serve it.
         if let lasting = lastingObstacle(key, model, state.flow.endpoint, at: now) { return lasting }
         if let full = keys[key].fullInPass, tokens >= full.tokens { return full.obstacle }
-        if let model, let money = moneyObstacle(key, model, ticket, state, at: now) { return money }
+        if let model, let money = moneyObstacle(key, model, lane, ticket, state, at: now) { return money }
         if let until = ladder?.avoided[key], until > now {
             return KeyObstacle(reason: "it failed this job before", until: until, isExhausted: true)
         }

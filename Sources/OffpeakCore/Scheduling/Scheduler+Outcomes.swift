@@ -4,6 +4,7 @@ extension Scheduler {
     {
         guard let flight = flights.removeValue(forKey: job) else { return }
         let latency = now - flight.sent
+        if flight.spend.route.lane == .flex { keys[flight.key].flex.ended() }
         keys[flight.key].limiter.heard(
             report.feedback, sequence: flight.keySequence, tokensSentThrough: flight.tokensThrough, at: now)
         let entry = settleSpend(flight, report, at: now)
@@ -55,9 +56,16 @@ extension Scheduler {
     private mutating func succeeded(
         _ flight: Flight, usage: Usage, latency: Interval, at now: Timestamp, into effects: inout SchedulerEffects
     ) {
-        settle(flight, tokens: counted(usage, flight), latency: latency, at: now, into: &effects)
+        let isFlex = flight.spend.route.lane == .flex
+        // That flex is slow says nothing of the load that the key can bear; that it gets slower does.
+        let pace = isFlex ? keys[flight.key].flex.pace(of: latency, beside: keys[flight.key].latency) : latency
+        settle(flight, tokens: counted(usage, flight), latency: pace, at: now, into: &effects)
         accepted(flight, at: now)
-        keys[flight.key].answered(in: latency)
+        if isFlex {
+            keys[flight.key].flex.answered(sentAt: flight.sent, in: latency)
+        } else {
+            keys[flight.key].answered(in: latency)
+        }
         // In its place: what a subscript changes is moved out and in again, and a flow is large.
         guard let place = flows.index(forKey: flight.ticket.flow) else { return }
         flows.values[place].forecast.learn(bodyBytes: flight.ticket.bodyBytes, usage: usage)
@@ -119,6 +127,10 @@ extension Scheduler {
         into effects: inout SchedulerEffects
     ) {
         let key = flight.key
+        if isOfLane(failure, flight) {
+            settle(flight, tokens: failure.failureClass == .timedOut ? nil : 0, latency: nil, at: now, into: &effects)
+            return learnOfLane(failure, flight, at: now)
+        }
         switch failure.failureClass {
         case .rateLimited:
             refused(flight, retryAfter: failure.retryAfter ?? emptyUntilReset(feedback), at: now, into: &effects)
@@ -212,6 +224,9 @@ extension Scheduler {
                 flight, failure, .retry(at: now), "the batch changed while it was in flight", before, entry, at: now,
                 into: &effects)
         }
+        if let (disposition, reason) = afterLane(failure, flight, state, at: now) {
+            return conclude(flight, failure, disposition, reason, before, entry, at: now, into: &effects)
+        }
         if failure.failureClass == .keyRejected
             && (keys[flight.key].isAwaitingSecret || flight.sent < keys[flight.key].secretSince)
         {
@@ -225,6 +240,7 @@ extension Scheduler {
         let used = before + (JobLadder.usesAttempt(failure, isKeyUnwell: isUnwell) ? 1 : 0)
         var ladder = ladders[flight.ticket.id] ?? JobLadder()
         ladder.modelIndex = flight.modelIndex
+        if isOfLane(failure, flight) { ladder.avoidsFlex = true }
         let world = JobLadder.Circumstances(
             key: flight.key,
             hasOtherKey: hasKey(for: state, model: flight.modelIndex, besides: flight.key, ladder, at: now)

@@ -69,7 +69,12 @@ extension Scheduler {
     }
 
     /// The most that a job can cost on a key. Nil when nobody can say: the price is unknown, or the length of the answer.
-    mutating func worstCase(_ key: Int, _ model: String, _ ticket: JobTicket, _ endpoint: Endpoint) -> WorstCase? {
+    ///
+    /// A request in flex may be answered in the ordinary tier and is billed by the tier that answers, so that it can cost
+    /// as much as the dearer of the two (OpenAI's reference on `service_tier`).
+    mutating func worstCase(
+        _ key: Int, _ model: String, _ lane: Lane, _ ticket: JobTicket, _ endpoint: Endpoint
+    ) -> WorstCase? {
         let price = price(key, model)
         // What costs nothing has neither charges nor another rate, and needs no length, unless a fee is taken of its list value.
         let isFree = price.own?.isFree == true && keys[key].account.fee == nil
@@ -77,8 +82,11 @@ extension Scheduler {
         else { return nil }
         let output = mostOutput(key, model, ticket, endpoint)
         guard output != nil || isFree else { return nil }
-        guard let worst = price.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: .sync) else {
+        guard var worst = price.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: .sync) else {
             return nil
+        }
+        if lane != .sync, let own = price.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: lane) {
+            worst = (max(worst.value, own.value), max(worst.list, own.list))
         }
         return keys[key].account.worst(value: worst.value, list: worst.list, tokens: input + (output ?? 0))
     }
@@ -117,30 +125,30 @@ extension Scheduler {
 
     /// What a usage would cost on a key now, on both bills; nil when its price is unknown.
     mutating func marginalCost(
-        _ key: Int, _ model: String, _ usage: Usage, at now: Timestamp
+        _ key: Int, _ model: String, _ lane: Lane, _ usage: Usage, at now: Timestamp
     ) -> Money? {
-        guard let worth = worth(key, model, usage) else { return nil }
+        guard let worth = worth(key, model, lane, usage) else { return nil }
         return keys[key].account.marginal(value: worth.value, list: worth.list, tokens: worth.tokens, at: now)
     }
 
     /// What a job is probably worth on a key, at the key's price and at list, and its tokens; nil when its price is unknown.
     mutating func worth(
-        _ key: Int, _ model: String, _ ticket: JobTicket, _ state: FlowState
+        _ key: Int, _ model: String, _ lane: Lane, _ ticket: JobTicket, _ state: FlowState
     ) -> (value: Money, list: Money, tokens: Int)? {
-        worth(key, model, state.usage(of: ticket))
+        worth(key, model, lane, state.usage(of: ticket))
     }
 
-    private mutating func worth(_ key: Int, _ model: String, _ usage: Usage) -> (
+    private mutating func worth(_ key: Int, _ model: String, _ lane: Lane, _ usage: Usage) -> (
         value: Money, list: Money, tokens: Int
     )? {
-        price(key, model).cost(of: usage, lane: .sync).map { ($0.value, $0.list, usage.totalTokens) }
+        price(key, model).cost(of: usage, lane: lane).map { ($0.value, $0.list, usage.totalTokens) }
     }
 
     // MARK: Obstacles
 
     /// Why money keeps a job from a key: the key's quota, its pool's, or a price that nobody knows.
     mutating func moneyObstacle(
-        _ key: Int, _ model: String, _ ticket: JobTicket, _ state: FlowState, at now: Timestamp
+        _ key: Int, _ model: String, _ lane: Lane, _ ticket: JobTicket, _ state: FlowState, at now: Timestamp
     ) -> KeyObstacle? {
         let quota = keys[key].account.quota
         let pool = keys[key].pool
@@ -149,7 +157,7 @@ extension Scheduler {
         if quota == nil && poolQuota == nil && !hasBudget { return nil }
         let needsPrice = hasBudget || quota?.money != nil || poolQuota?.quota.money != nil
         let needsLength = quota?.tokens != nil || poolQuota?.quota.tokens != nil
-        let known = worstCase(key, model, ticket, state.flow.endpoint)
+        let known = worstCase(key, model, lane, ticket, state.flow.endpoint)
         if known == nil && needsPrice {
             let isPriceKnown = price(key, model).own != nil
             if isPriceKnown, let obstacle = unbounded(key, model, ticket) { return obstacle }
@@ -185,7 +193,8 @@ extension Scheduler {
         let state = FlowState(flow: flow, classIndex: index, chain: chain)
         for key in classes[index].candidates {
             for model in models.compactMap({ keys[key].descriptor.providerModel(for: $0, at: flow.endpoint) }) {
-                guard let obstacle = moneyObstacle(key, model, ticket, state, at: now) else { return true }
+                let lane = lane(key, model, ticket, state, at: now).lane
+                guard let obstacle = moneyObstacle(key, model, lane, ticket, state, at: now) else { return true }
                 if !obstacle.needsPerson { return true }
             }
         }
@@ -279,10 +288,11 @@ extension Scheduler {
 
     /// Takes the worst case off every account that the attempt touches.
     mutating func reserveSpend(
-        _ ticket: JobTicket, of flow: Flow, classIndex: Int, key: Int, model: String, tokens: Int, at now: Timestamp
+        _ ticket: JobTicket, of flow: Flow, classIndex: Int, key: Int, model: String, lane: Lane, tokens: Int,
+        at now: Timestamp
     ) -> FlightSpend {
         let worst =
-            worstCase(key, model, ticket, flow.endpoint) ?? unpriced(key, model, ticket, flow.endpoint)
+            worstCase(key, model, lane, ticket, flow.endpoint) ?? unpriced(key, model, ticket, flow.endpoint)
         let hold = keys[key].account.reserve(worst, forecastTokens: tokens, at: now)
         var poolNumber = 0
         if let pool = keys[key].pool {
@@ -293,7 +303,7 @@ extension Scheduler {
         return FlightSpend(
             hold: hold, worst: worst, price: price(key, model), poolNumber: poolNumber, budgetNumber: budgetNumber,
             classIndex: classIndex, batch: flow.batch, day: day,
-            route: LedgerRoute(key: keys[key].name, bill: bill, lane: .sync, model: model))
+            route: LedgerRoute(key: keys[key].name, bill: bill, lane: lane, model: model))
     }
 
     /// The attempt ended: what the ledger gets, and what goes back to the accounts.
@@ -303,7 +313,7 @@ extension Scheduler {
             // An answer that does not say what it used is paid for all the same.
             if !report.usageReported && report.reportedCost == nil { return assumeSpend(flight, usage: answer.usage) }
             let tokens = report.usageReported ? answer.usage.totalTokens : flight.spend.worst.tokens
-            return charge(flight, usage: answer.usage, tokens: tokens, report.reportedCost, at: now)
+            return charge(flight, usage: answer.usage, tokens: tokens, report, at: now)
         case .failure(let failure):
             switch failure.failureClass {
             case .unknownOutcome: return assumeSpend(flight, usage: failure.usage)
@@ -311,7 +321,7 @@ extension Scheduler {
             default:
                 if failure.usage != Usage() || report.reportedCost != nil {
                     return charge(
-                        flight, usage: failure.usage, tokens: failure.usage.totalTokens, report.reportedCost, at: now)
+                        flight, usage: failure.usage, tokens: failure.usage.totalTokens, report, at: now)
                 }
                 // It was answered, and so is paid for, though it does not say what it used.
                 if (200..<300).contains(failure.statusCode), !report.usageReported {
@@ -326,18 +336,22 @@ extension Scheduler {
     }
 
     private mutating func charge(
-        _ flight: Flight, usage: Usage, tokens: Int, _ reported: ReportedCost?, at now: Timestamp
+        _ flight: Flight, usage: Usage, tokens: Int, _ report: AttemptReport, at now: Timestamp
     ) -> LedgerEntry {
         let spend = flight.spend
+        // The tier that answered is the one that is billed.
+        var route = spend.route
+        route.lane = report.servedLane ?? route.lane
         let (value, list) =
-            spend.price.cost(of: usage, lane: spend.route.lane)
-            ?? (.zero, spend.price.list?.cost(of: usage, lane: spend.route.lane) ?? .zero)
+            spend.price.cost(of: usage, lane: route.lane)
+            ?? (.zero, spend.price.list?.cost(of: usage, lane: route.lane) ?? .zero)
         let charge = keys[flight.key].account.settle(
-            spend.hold, spend.worst, value: value, list: list, tokens: tokens, reported: reported, at: now)
+            spend.hold, spend.worst, value: value, list: list, tokens: tokens, reported: report.reportedCost,
+            at: now)
         settleShared(
             flight, used: PeriodUse.Amount(money: charge.value, requests: 1, tokens: tokens), billed: charge.billed)
         return LedgerEntry(
-            kind: .settled, route: spend.route, charge: charge, usage: usage, tokens: tokens, day: spend.day)
+            kind: .settled, route: route, charge: charge, usage: usage, tokens: tokens, day: spend.day)
     }
 
     private mutating func assumeSpend(_ flight: Flight, usage: Usage) -> LedgerEntry {

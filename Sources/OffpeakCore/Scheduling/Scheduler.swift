@@ -28,6 +28,8 @@ package struct Scheduler: Sendable {
     var level: [Int: Int] = [:]
     var generator: SeededGenerator
     var planInForce = PlanInForce()
+    /// By flow: whether its work can wait for flex.
+    var laneVerdicts: [FlowID: [LaneVerdict]] = [:]
     /// Whether `AttemptStart.passedOver` is written; a forecast reads it nowhere.
     package var explainsRoutes = true
 
@@ -61,13 +63,17 @@ package struct Scheduler: Sendable {
         }
         self.classes = classes.map { entry in
             let candidates = entry.keys.compactMap { name in
-                keys.firstIndex { $0.name == name && $0.enabled && entry.policy.admits($0) }
+                keys.firstIndex {
+                    $0.name == name && $0.enabled && entry.policy.admits($0) && !entry.policy.lanes(on: $0).isEmpty
+                }
             }
             // Own keys first, also if the caller has them otherwise.
             var state = ClassState(
                 policy: entry.policy,
                 candidates: candidates.filter { !keys[$0].isShared } + candidates.filter { keys[$0].isShared })
             state.budget = entry.policy.budget.map { BudgetAccount($0) }
+            state.lanes = keys.map(entry.policy.lanes)
+            state.usesFlex = state.candidates.contains { state.lanes[$0].contains(.flex) }
             return state
         }
         generator = SeededGenerator(seed: seed)
@@ -122,6 +128,7 @@ package struct Scheduler: Sendable {
         }
         if kept.count != flows.count || kept.keys.contains(where: { flows[$0] == nil }) { planInForce.isStale = true }
         flows = kept
+        if !laneVerdicts.isEmpty { laneVerdicts = laneVerdicts.filter { kept[$0.key] != nil } }
         for i in classes.indices {
             let policy = classes[i].policy
             classes[i].flows.sort { a, b in
@@ -156,6 +163,7 @@ package struct Scheduler: Sendable {
         release(flight, into: &effects)
         releaseSpend(flight)
         keys[flight.key].breaker.inconclusive()
+        if flight.spend.route.lane == .flex { keys[flight.key].flex.ended() }
     }
 
     /// The request never got to the provider, so no limit counts it.

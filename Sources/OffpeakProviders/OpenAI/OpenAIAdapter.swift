@@ -32,7 +32,8 @@ package struct OpenAIAdapter: ProviderAdapter {
         case .response(let response):
             let headers = RateLimitHeaders(response.headers, requestsArePerDay: provider.requestHeadersArePerDay)
             guard (200...299).contains(response.status) else {
-                let failure = Failure(response, headers: headers, secret: secret)
+                var failure = Failure(response, headers: headers, secret: secret)
+                if job.lane == .flex { failure.judgeTier() }
                 return AttemptReport(outcome: .failure(failure), feedback: headers.feedback)
             }
             let answer = OpenAIAnswer(response: response, job: job, headers: headers, secret: secret)
@@ -45,6 +46,11 @@ package struct OpenAIAdapter: ProviderAdapter {
         if let named = JSONSlice(body)?["model"]?.string, named == model { return body }
         // Not a JSON object: intake lets none through, and the provider would say so.
         return JSONSplice.replacing(member: "model", with: model, in: body) ?? body
+    }
+
+    package func body(_ body: [UInt8], in lane: Lane) -> [UInt8] {
+        guard lane == .flex, let root = JSONSlice(body), root["service_tier"] == nil else { return body }
+        return JSONSplice.replacing(member: "service_tier", with: "flex", in: body) ?? body
     }
 
     /// Whether a request asks for JSON: `response_format`, or `text.format` of the Responses API.

@@ -31,10 +31,20 @@ struct OpenAIAnswer {
             }
             return AttemptReport(
                 outcome: outcome, feedback: headers.feedback, usageReported: reading.reported,
-                reportedCost: CostReading.cost(in: root["usage"]))
+                reportedCost: CostReading.cost(in: root["usage"]), servedLane: Self.lane(of: root))
         } catch {
             let flaw = unreadable(error)
             return AttemptReport(outcome: .failure(failure(flaw, usage: Usage())), feedback: headers.feedback)
+        }
+    }
+
+    /// The lane whose tier an answer says served it (OpenAI's `service_tier`, OpenRouter's and Groq's likewise). What stands
+    /// for something else than one of our lanes, such as `priority`, says nothing.
+    static func lane(of root: JSONSlice) -> Lane? {
+        switch root["service_tier"]?.string {
+        case "flex": .flex
+        case "default", "standard", "on_demand": .sync
+        default: nil
         }
     }
 

@@ -96,6 +96,7 @@ package struct AnswerBody: Sendable {
                 }
             }
             usage(&$0, prompt.inputTokens, content.tokens)
+            if let tier = prompt.tier { $0.member("service_tier", tier) }
             $0.null("system_fingerprint")
         }
     }
@@ -164,6 +165,7 @@ package struct AnswerBody: Sendable {
                 $0.object("output_tokens_details") { $0.member("reasoning_tokens", 0) }
                 $0.member("total_tokens", prompt.inputTokens + content.tokens)
             }
+            if let tier = prompt.tier { $0.member("service_tier", tier) }
         }
     }
 

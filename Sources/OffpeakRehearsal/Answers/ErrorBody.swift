@@ -31,6 +31,11 @@ struct ProviderError: Sendable {
     static let rateLimit = ProviderError(
         status: 429, type: "requests", code: "rate_limit_exceeded", message: "Too many requests; slow down.")
 
+    /// Flex has no room; nothing is charged (OpenAI's guide to flex processing).
+    static let resourceUnavailable = ProviderError(
+        status: 429, type: "requests", code: "resource_unavailable",
+        message: "There is no capacity for this tier now; try again later, or in another tier.")
+
     static let serverError = ProviderError(
         status: 500, type: "server_error", code: nil,
         message: "The server had an error while processing the request.")

@@ -37,6 +37,8 @@ package struct Prompt: Sendable {
     /// The most tokens that the answer may have, where the request says so.
     package var maxTokens: Int?
     package var format = Format.text
+    /// The service tier that the request names.
+    package var tier: String?
     /// Embeddings: one content hash per input.
     package var inputs: [UInt64] = []
     /// Embeddings: how many numbers a vector has.
@@ -77,6 +79,7 @@ package struct Prompt: Sendable {
         if let instructions = fields["instructions"]?.string { inputTokens += instructions.utf8.count / 4 }
 
         maxTokens = try Self.maximum(fields)
+        tier = fields["service_tier"]?.string
         format = Self.format(fields)
         if endpoint == .embeddings { try readEmbedding(text, fields) }
     }

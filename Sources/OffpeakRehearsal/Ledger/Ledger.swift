@@ -33,6 +33,15 @@ package struct Ledger: Sendable {
         }
     }
 
+    /// One service tier's part: no prices, since those are between people and their provider.
+    package struct Tier: Sendable {
+        package var requests = 0
+        package var refused = 0
+        package var answers = 0
+        package var inputTokens = 0
+        package var outputTokens = 0
+    }
+
     /// How often one body came.
     private struct Sightings {
         var received: UInt32 = 0
@@ -54,6 +63,8 @@ package struct Ledger: Sendable {
     package var keys: [Account] = []
     /// Named pools only.
     package var pools: [Account] = []
+    /// By the tier that served: `default`, `flex`.
+    package private(set) var tiers: [String: Tier] = [:]
     /// Requests whose body had been answered before.
     package private(set) var duplicates = 0
     /// Microseconds since the start, or since the last reset.
@@ -82,6 +93,12 @@ package struct Ledger: Sendable {
             sightings.duplicates += 1
         }
         bodies[body] = sightings
+    }
+
+    /// The request is served in a tier, or finds no room there.
+    mutating func enter(tier: String, isRefused: Bool = false) {
+        tiers[tier, default: Tier()].requests += 1
+        if isRefused { tiers[tier, default: Tier()].refused += 1 }
     }
 
     /// The request passed everything; the provider works on it.
@@ -113,6 +130,9 @@ package struct Ledger: Sendable {
         lastAnswer = now
         bodies[flight.body]?.answered += 1
         credit(flight, to: &keys[flight.key])
+        tiers[flight.tier, default: Tier()].answers += 1
+        tiers[flight.tier, default: Tier()].inputTokens += flight.inputTokens
+        tiers[flight.tier, default: Tier()].outputTokens += flight.outputTokens
         if let pool = flight.pool { credit(flight, to: &pools[pool]) }
     }
 
@@ -149,6 +169,7 @@ struct Flight: Sendable {
     var status = 0
     /// A whole 2xx answer under this flight is a real one.
     var sound = true
+    var tier = "default"
     var inputTokens = 0
     var outputTokens = 0
 }

@@ -13,6 +13,17 @@ extension Ledger {
             $0.object("by_status") { Self.write(byStatus, to: &$0) }
             $0.object("by_key") { Self.write(keys, to: &$0) }
             $0.object("by_pool") { Self.write(pools, to: &$0) }
+            $0.object("by_tier") {
+                for (name, tier) in tiers.sorted(by: { $0.key < $1.key }) {
+                    $0.object(name) {
+                        $0.member("answers", tier.answers)
+                        $0.member("requests", tier.requests)
+                        $0.member("refused", tier.refused)
+                        $0.member("input_tokens", tier.inputTokens)
+                        $0.member("output_tokens", tier.outputTokens)
+                    }
+                }
+            }
             $0.member("duplicates_by_body", duplicates)
             $0.array("duplicates") {
                 for (body, times) in duplicated {

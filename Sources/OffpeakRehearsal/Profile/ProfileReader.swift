@@ -33,7 +33,7 @@ private struct ProfileReader {
 
     func profile(_ value: JSON5Value) -> RehearsalProfile {
         var profile = RehearsalProfile.standard
-        let known = ["seed", "latency", "models", "context", "keys", "faults", "answer"]
+        let known = ["seed", "latency", "models", "context", "keys", "faults", "answer", "flex"]
         guard let fields = FieldReader(value, path: "", known: known, findings: findings) else { return profile }
         if let seed = fields.integer("seed", in: 0...Int.max) { profile.seed = UInt64(seed) }
         if let latency = latency(fields) { profile.latency = latency }
@@ -41,6 +41,7 @@ private struct ProfileReader {
         profile.context = fields.integer("context", in: 1...1_000_000_000)
         if let answer = answer(fields) { profile.answerTokens = answer }
         if fields.has("keys") { (profile.keys, profile.otherKeys) = keys(fields) }
+        profile.flex = flex(fields)
         profile.faults = faults(fields, profile)
         return profile
     }
@@ -85,6 +86,15 @@ private struct ProfileReader {
         }
         if max < min { spread.problem("max", "is less than min") }
         return min...Swift.max(min, max)
+    }
+
+    private func flex(_ fields: FieldReader) -> FlexProfile {
+        var flex = FlexProfile()
+        guard let own = fields.object("flex", known: ["refused", "upgraded", "delay"]) else { return flex }
+        func share(_ name: String) -> Int { own.number(name, in: 0...1).map { Int(($0 * 1_000_000).rounded()) } ?? 0 }
+        (flex.refused, flex.upgraded) = (share("refused"), share("upgraded"))
+        flex.delay = microseconds(own, "delay") ?? 0
+        return flex
     }
 
     // MARK: Keys

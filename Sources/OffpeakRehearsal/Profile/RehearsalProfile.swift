@@ -15,6 +15,8 @@ package struct RehearsalProfile: Sendable {
     package var faults: [FaultRule]
     /// How many tokens an answer has where the request sets no lower maximum.
     package var answerTokens: ClosedRange<Int>
+    /// How it serves requests in the tier flex.
+    package var flex = FlexProfile()
 
     package init(
         seed: UInt64 = 1, latency: Latency = .fixed(50_000), models: [String]? = nil, context: Int? = nil,
@@ -33,6 +35,18 @@ package struct RehearsalProfile: Sendable {
 
     /// What `offpeak rehearse` runs without a file: any key, no limits, 50 ms.
     package static let standard = RehearsalProfile(otherKeys: KeyProfile())
+}
+
+/// The tier flex: cheaper, slower, and not always there.
+package struct FlexProfile: Sendable, Equatable {
+    /// Of a million requests, so many find no room.
+    package var refused = 0
+    /// Of a million that find room, so many are served in the ordinary tier, and say so.
+    package var upgraded = 0
+    /// How much longer an answer takes.
+    package var delay: Int64 = 0
+
+    package init() {}
 }
 
 /// One key as the rehearsed provider sees it. A rehearsed key guards nothing, so its text is in the profile.

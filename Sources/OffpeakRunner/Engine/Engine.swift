@@ -364,12 +364,15 @@ package final class Engine {
                 continue
             }
             let policy = configuration.policy(of: status.flow.className)
+            var expectation = adapter.expectation(endpoint: endpoint, body: job.body)
+            expectation.lane = start.lane
             dispatched[job.job] = Dispatch(
-                key: key, expectation: adapter.expectation(endpoint: endpoint, body: job.body),
+                key: key, expectation: expectation,
                 keepsWords: policy?.retain == nil)
             let request = adapter.request(
-                endpoint: endpoint, body: job.body, model: start.model, secret: secrets.secret(of: start.key),
-                provider: provider, timeout: policy?.timeout ?? .minutes(10), mostOutput: start.mostOutput)
+                endpoint: endpoint, body: adapter.body(job.body, in: start.lane), model: start.model,
+                secret: secrets.secret(of: start.key), provider: provider,
+                timeout: policy?.timeout(in: start.lane) ?? .minutes(10), mostOutput: start.mostOutput)
             requests.append((UInt64(job.job), request))
             if let notice = bills.begin(start, className: status.flow.className) { onNote(notice) }
         }

@@ -158,7 +158,8 @@ struct ChunkBuilder {
         chunk.lines.append(
             IntakeLine(
                 customID: idStart..<bodyStart, body: bodyStart..<chunk.buffer.count, flow: flow, line: line.number,
-                maxOutputTokens: request.mostOutputTokens, beyond: BeyondBytes(request.beyond)))
+                maxOutputTokens: request.mostOutputTokens, beyond: BeyondBytes(request.beyond),
+                namesTier: request.namesTier))
     }
 
     /// The index of the line's flow; nil when its class is not known.

@@ -25,7 +25,10 @@ extension Checks {
                 fail("\(name): \(failure.failureClass.rawValue) used \(used) attempts")
             }
             jobs[settlement.job]?.wait = nil
-            if let wait = failure.retryAfter, let route = lastRoute[settlement.job] {
+            // A tier without capacity says nothing of the others.
+            if let wait = failure.retryAfter, let route = lastRoute[settlement.job],
+                route.lane == .sync || failure.failureClass != .overloaded
+            {
                 jobs[settlement.job]?.wait = (route.key, route.model, time + wait, run)
             }
         }
@@ -76,7 +79,7 @@ extension Checks {
         jobs[begun.job]?.isBegun = true
         book { $0.begun(begun.job, begun.lease) }
         if let key = plan.keys.firstIndex(where: { $0.name == attempt.start.key }) {
-            lastRoute[begun.job] = (key, attempt.start.model)
+            lastRoute[begun.job] = (key, attempt.start.model, attempt.start.lane)
         }
     }
 

@@ -180,6 +180,7 @@ extension Checks {
                 waits[request.key] = max(waits[request.key], time + wait)
                 openWaits[request.job] = (request.key, nil, time + wait)
             }
+        case .overloaded where request.lane == .flex: end(request.job, requests: nil, tokens: 0)
         case .keyRejected, .modelUnavailable: end(request.job, requests: nil, tokens: 0)
         case .unavailable where !failure.judged, .timedOut where !failure.judged, .overloaded where !failure.judged:
             // It never got there in full.

@@ -65,7 +65,7 @@ struct Checks {
     /// Jobs begun or decided on by the present run.
     var underWay: Set<JobID> = []
     /// The key and model of each job's latest attempt.
-    var lastRoute: [JobID: (key: Int, model: String)] = [:]
+    var lastRoute: [JobID: (key: Int, model: String, lane: Lane)] = [:]
     /// Nothing has happened that excuses refusals by a server with the stated limits.
     var isLimitKept = true
     /// Where money is looked at: the account book.

@@ -14,7 +14,9 @@ extension MoneyBook {
         entries[name]?.state = .decided
         entries[name]?.entry = entry
         let text = "job \(settlement.job), attempt \(settlement.lease) on \(attempt.start.key)"
-        if entry.route != attempt.start.route || entry.day != attempt.day { fail("\(text) is entered elsewhere") }
+        var route = attempt.start.route
+        if case .settled = kind(of: settlement, attempt) { route.lane = attempt.lane }
+        if entry.route != route || entry.day != attempt.day { fail("\(text) is entered elsewhere") }
         switch kind(of: settlement, attempt) {
         case .assumed: assume(name, attempt, entry, text)
         case .settled(let usage): settle(name, attempt, entry, usage, at: settlement.ended, text)
@@ -61,17 +63,21 @@ extension MoneyBook {
         counts.settled += 1
         if entry.kind != .settled || entry.usage != usage { fail("\(text): its usage is not what was answered") }
         let key = plan.keys[attempt.key]
-        let value = attempt.price?.cost(usage) ?? 0
+        let value = attempt.price?.cost(usage, attempt.lane) ?? 0
+        if attempt.start.lane == .flex {
+            counts.flexSettled += attempt.lane == .flex ? 1 : 0
+            counts.flexUpgraded += attempt.lane == .sync ? 1 : 0
+        }
         if key.provisionedTPM != nil, entry.charge == Charge() {
             // What is worth nothing anyway may have been free for either reason.
-            if value > 0 || (attempt.list?.cost(usage) ?? 0) > 0 {
+            if value > 0 || (attempt.list?.cost(usage, attempt.lane) ?? 0) > 0 {
                 counts.provisioned += 1
                 let tokens = min(attempt.start.reservedTokens, usage.totalTokens)
                 provisioned[attempt.key].append((attempt.start.started.milliseconds, tokens))
             }
             return change(name, to: MoneyEntry.Amount(requests: 1, tokens: usage.totalTokens))
         }
-        var charge = Charge(list: Money(nanodollars: attempt.list?.cost(usage) ?? value))
+        var charge = Charge(list: Money(nanodollars: attempt.list?.cost(usage, attempt.lane) ?? value))
         let reported = attempt.report?.cost
         if reported != nil { counts.reported += 1 }
         if key.billing == .provider || (key.billing == .routerBYOK && reported?.usedOwnKey != false) {

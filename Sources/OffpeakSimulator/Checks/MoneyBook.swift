@@ -45,7 +45,9 @@ struct MoneyEntry {
     /// What the provider counted for it; nil: it never came to work on it.
     var served: Usage?
     /// The report that the run got.
-    var report: (usageReported: Bool, cost: ReportedCost?)?
+    var report: (usageReported: Bool, cost: ReportedCost?, lane: Lane?)?
+    /// The lane whose tier answered.
+    var lane: Lane { report?.lane ?? start.lane }
     var entry: LedgerEntry?
 }
 
@@ -159,6 +161,11 @@ struct MoneyBook {
         guard let key = plan.keys.firstIndex(where: { $0.name == start.key }) else { return }
         let name = "job \(start.job) on \(start.key)"
         if start.day != day { fail("\(name) is booked on day \(start.day), it is \(day)") }
+        let classLanes = plan.classes[classIndex].policy.lanes
+        if !classLanes.contains(start.lane) || !plan.keys[key].lanes.contains(start.lane) || start.lane == .batch {
+            fail("\(name) is started in lane \(start.lane.rawValue)")
+        }
+        if start.lane == .flex { counts.flexStarts += 1 }
         if start.bill != plan.keys[key].billing { fail("\(name) is on the wrong bill") }
         let pool = plan.pools.firstIndex { $0.name == plan.keys[key].pool }
         let worst = worst(key, start.model, job)
@@ -251,7 +258,7 @@ struct MoneyBook {
     }
 
     mutating func answered(_ job: JobID, _ lease: Int, _ report: AttemptReport) {
-        entries[Name(job: job, lease: lease)]?.report = (report.usageReported, report.reportedCost)
+        entries[Name(job: job, lease: lease)]?.report = (report.usageReported, report.reportedCost, report.servedLane)
     }
 }
 
@@ -267,6 +274,9 @@ package struct MoneyCounts: Sendable {
     package var freeFees = 0
     package var reported = 0
     package var shared = 0
+    package var flexStarts = 0
+    package var flexSettled = 0
+    package var flexUpgraded = 0
     package var stops: [String: Int] = [:]
     package var jobStops: [String: Int] = [:]
 
@@ -283,6 +293,9 @@ package struct MoneyCounts: Sendable {
         a.freeFees += b.freeFees
         a.reported += b.reported
         a.shared += b.shared
+        a.flexStarts += b.flexStarts
+        a.flexSettled += b.flexSettled
+        a.flexUpgraded += b.flexUpgraded
         a.stops.merge(b.stops) { $0 + $1 }
         a.jobStops.merge(b.jobStops) { $0 + $1 }
     }

@@ -21,6 +21,9 @@ package struct MoneyPlan: Sendable {
     package var silent = 0
     /// Answers have cached input, reasoning and so on, which cost differently.
     package var hasKinds = false
+    /// Of a thousand requests in flex, so many find no room, and so many are served in the ordinary tier.
+    package var flexRefused = 0
+    package var flexUpgraded = 0
 
     package init() {}
 
@@ -50,7 +53,12 @@ package struct MoneyPlan: Sendable {
             case .list: break
             case .free: book.terms[key] = .free
             case .discount(let millionths): book.terms[key] = .terms(["*": ModelTerms(discountMillionths: millionths)])
-            case .own(let rates): book.terms[key] = .terms(rates.mapValues { ModelTerms(rates: $0.price.rates) })
+            case .own(let rates):
+                book.terms[key] = .terms(
+                    rates.mapValues {
+                        ModelTerms(
+                            rates: $0.price.rates, lanes: $0.hasFlex ? [.flex: .share(millionths: 500_000)] : [:])
+                    })
             }
         }
         return book
@@ -68,6 +76,8 @@ package struct RatePlan: Sendable, Equatable {
     package var doublesAbove: Int?
     package var maxOutputTokens: Int?
     package var maxInputTokens: Int?
+    /// Served in flex, for half.
+    package var hasFlex = false
 
     package init(
         input: Int64, cached: Int64? = nil, write: Int64? = nil, output: Int64, reasoning: Int64? = nil,
@@ -99,13 +109,14 @@ package struct RatePlan: Sendable, Equatable {
     }
 
     /// Nano-dollars for a usage.
-    func cost(_ usage: Usage) -> Int64 {
+    func cost(_ usage: Usage, _ lane: Lane = .sync) -> Int64 {
         let plain = Int64(usage.inputTokens - usage.cachedTokens - usage.cacheWriteTokens) * input
         let special =
             Int64(usage.cachedTokens) * (cached ?? input) + Int64(usage.cacheWriteTokens) * (write ?? input)
         let spoken = Int64(usage.outputTokens - usage.reasoningTokens) * output
         let sum = plain + special + spoken + Int64(usage.reasoningTokens) * (reasoning ?? output)
-        return Self.ceiling(isDouble(usage.inputTokens) ? 2 * sum : sum)
+        let part: Int64 = lane == .flex && hasFlex ? 1 : 2
+        return Self.ceiling((isDouble(usage.inputTokens) ? 2 * sum : sum) * part / 2)
     }
 
     /// The most that so many tokens can cost.
@@ -124,9 +135,13 @@ package struct RatePlan: Sendable, Equatable {
                 input: input * factor, cachedInput: cached.map { $0 * factor }, cacheWrite: write.map { $0 * factor },
                 output: output * factor, reasoning: reasoning.map { $0 * factor })
         }
-        let tiers = doublesAbove.map { [ModelPrice.LongContext(above: $0, rates: rates(2))] } ?? []
+        func lanes(_ factor: Int64) -> [Lane: TokenRates] {
+            hasFlex ? [.flex: rates(factor).scaled(millionths: 500_000)] : [:]
+        }
+        let tiers =
+            doublesAbove.map { [ModelPrice.LongContext(above: $0, rates: rates(2), lanes: lanes(2))] } ?? []
         return ModelPrice(
-            rates: rates(1), longContext: tiers, maxOutputTokens: maxOutputTokens, maxInputTokens: maxInputTokens,
-            source: "simulated")
+            rates: rates(1), longContext: tiers, lanes: lanes(1), maxOutputTokens: maxOutputTokens,
+            maxInputTokens: maxInputTokens, source: "simulated")
     }
 }

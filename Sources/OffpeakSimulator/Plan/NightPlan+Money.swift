@@ -39,6 +39,33 @@ extension NightPlan {
         }
     }
 
+    /// The same night with lanes: models that are half as dear in flex, keys that have it, and flex that is often full.
+    package static func drawnWithLanes(from seed: UInt64) -> NightPlan {
+        var plan = drawnWithMoney(from: seed)
+        guard var money = plan.money else { return plan }
+        var chance = Chance(seed: seed, purpose: 31)
+        for name in money.list.keys.sorted() { money.list[name]?.hasFlex = chance.percent(80) }
+        for key in plan.keys {
+            guard case .own(var rates)? = money.terms[key.name] else { continue }
+            for model in rates.keys.sorted() { rates[model]?.hasFlex = chance.percent(60) }
+            money.terms[key.name] = .own(rates)
+        }
+        for i in plan.keys.indices {
+            plan.keys[i].lanes = chance.one(of: [[.sync], [.sync, .flex], [.flex, .sync, .batch], [.flex, .sync]])
+        }
+        for i in plan.classes.indices {
+            plan.classes[i].policy.lanes = chance.one(of: [
+                [.sync], [.flex, .sync], [.batch, .flex, .sync], [.sync, .flex],
+            ])
+            // Flex takes three times as long; where the timeout is less, nothing but lane sync ever answers.
+            plan.classes[i].policy.flexTimeout = plan.classes[i].policy.timeout * chance.within(3...6)
+        }
+        money.flexRefused = chance.one(of: [0, 50, 400, 1_000])
+        money.flexUpgraded = chance.one(of: [0, 100])
+        plan.money = money
+        return plan
+    }
+
     private func drawPrices(_ money: inout MoneyPlan, _ chance: inout Chance) {
         // Discounts of rates in whole thousands of nano-dollars are exact, so twice a discounted rate is the
         // discounted twice of it.

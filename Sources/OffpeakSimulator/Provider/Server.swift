@@ -57,6 +57,7 @@ struct Request {
     /// What the account's token limits count for it.
     let counted: Int64
     let timeout: Int64
+    let lane: Lane
     var report: AttemptReport?
     /// It holds a place in its accounts' work.
     var isInWork = false
@@ -138,6 +139,7 @@ struct Servers {
         for account in accountsOfKey[request.key] { accounts[account].take(tokens: request.counted, at: time) }
         var work = chance.within(plan.network.work)
         if spell(.slow, request.key, at: time) != nil { work *= 6 }
+        if request.lane == .flex { work *= 3 }
         if meets(plan.rates.stuck) { work = request.timeout * 2 }
         let isLost = meets(plan.rates.lostAnswer) || spell(.losing, request.key, at: time) != nil
         return .work(work, isLost: isLost)
@@ -175,6 +177,7 @@ struct Servers {
                 .overloaded, chance.percent(50) ? 503 : 529,
                 wait: chance.percent(40) ? chance.within(500...30_000) : nil)
         }
+        if request.lane == .flex, meets(plan.money?.flexRefused ?? 0) { return Self.failure(.overloaded, 429) }
         if spell(.failing, key, at: time) != nil || meets(plan.rates.serverError) {
             return Self.failure(.unavailable, 500)
         }
@@ -204,6 +207,9 @@ struct Servers {
             report = AttemptReport(
                 outcome: .success(
                     Answer(statusCode: 200, requestID: "", body: body, usage: request.usage)), usageReported: true)
+        }
+        if request.lane == .flex {
+            report.servedLane = meets(plan.money?.flexUpgraded ?? 0) ? .sync : chance.percent(50) ? .flex : nil
         }
         for account in accountsOfKey[request.key].reversed() {
             accounts[account].describe(into: &report.feedback, at: time)

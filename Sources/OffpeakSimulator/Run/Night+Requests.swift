@@ -17,7 +17,7 @@ extension Night {
             Request(
                 job: begun.job, lease: begun.lease, key: key, model: start.model, run: run.number, sent: now,
                 bodyBytes: begun.body.count, maxOutputTokens: job.maxOutputTokens, usage: usage,
-                counted: Int64(counted), timeout: entry.policy.timeout.milliseconds))
+                counted: Int64(counted), timeout: entry.policy.timeout(in: start.lane).milliseconds, lane: start.lane))
         run.dispatched[begun.job] = index
         counts.sends += 1
         trace.note("send", now, begun.job, Int64(begun.lease), Int64(key))

@@ -8,6 +8,10 @@ package struct StrictnessTrial {
         /// Attempts begun: each is the choice of a key.
         package var starts = 0
         package var closedStarts = 0
+        /// Begun in the lane flex.
+        package var flexStarts = 0
+        /// In lane sync, though the class prefers flex on a key that has it.
+        package var flexPassedOver = 0
         /// Of those of closed classes: the queue had room on a key outside the class's set, or none was outside.
         package var closedWithOutsider = 0
         /// What became of a job after a failed attempt: each is the choice of a step.
@@ -21,6 +25,8 @@ package struct StrictnessTrial {
         package static func += (a: inout Counts, b: Counts) {
             a.starts += b.starts
             a.closedStarts += b.closedStarts
+            a.flexStarts += b.flexStarts
+            a.flexPassedOver += b.flexPassedOver
             a.closedWithOutsider += b.closedWithOutsider
             a.steps += b.steps
             a.closedSteps.merge(b.closedSteps) { $0 + $1 }
@@ -298,12 +304,25 @@ package struct StrictnessTrial {
         if !allowed.contains(start.key) {
             fail("class \(name) was started with key \(start.key), which it must not use: \(setup)")
         }
+        checkLane(start, name)
         if chance.percent(3) {
             // The queue did not accept it: somebody was faster.
             return scheduler.handle(.refused([start.job]), at: now, into: &effects)
         }
         jobs[place].start = start
         inFlight.append(start.job)
+    }
+
+    /// The lane is one that the configuration's words give to the class and to the key.
+    private mutating func checkLane(_ start: AttemptStart, _ name: String) {
+        let ofClass = setup.classes.first { $0.name == name }?.lanes ?? []
+        let ofKey = setup.keys.first { $0.name == start.key }?.lanes ?? []
+        if !ofClass.contains(start.lane) || !ofKey.contains(start.lane) || start.lane == .batch {
+            fail("class \(name) was started in lane \(start.lane.rawValue) on \(start.key): \(setup)")
+        }
+        if start.lane == .flex { counts.flexStarts += 1 }
+        let prefersFlex = ofClass.first { $0 != .batch } == .flex && ofKey.contains(.flex)
+        if start.lane == .sync, prefersFlex { counts.flexPassedOver += 1 }
     }
 
     private mutating func answer() {

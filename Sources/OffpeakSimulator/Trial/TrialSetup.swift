@@ -33,14 +33,17 @@ struct TrialSetup {
             if chance.percent(15) { key.credit = Credit(amount: .dollars(1)) }
             if chance.percent(15) { key.provisionedTPM = 2_000 }
             if chance.percent(20) { refreshable.insert(key.name) }
+            key.lanes = chance.one(of: [[.sync], [.sync, .flex], [.flex], [.batch, .flex, .sync], [.batch, .sync]])
             if chance.percent(80) {
                 let rate = TokenRate(chance.within(1...9) * 1_000_000)
                 let rates = TokenRates(input: rate, output: rate)
                 prices.terms[key.name] =
-                    chance.percent(30) ? .free : .terms(["*": ModelTerms(rates: rates)])
+                    chance.percent(30)
+                    ? .free
+                    : .terms(["*": ModelTerms(rates: rates, lanes: [.flex: .share(millionths: 500_000)])])
             }
             // One at least serves all models, so that something can go on.
-            if index == 0 { (key.enabled, key.models) = (true, .any) }
+            if index == 0 { (key.enabled, key.models, key.lanes) = (true, .any, [.sync, .flex]) }
             keys.append(key)
         }
         redrawClasses(&chance)
@@ -71,6 +74,7 @@ struct TrialSetup {
         if chance.percent(15) { policy.keyExclude = [chance.one(of: names)] }
         policy.shared = chance.percent(70) ? chance.one(of: SharedUse.allCases) : policy.shared
         policy.objective = chance.one(of: Objective.allCases)
+        policy.lanes = chance.one(of: [[.sync], [.flex, .sync], [.batch, .flex, .sync], [.sync, .flex], [.flex]])
         policy.attempts = chance.within(1...5)
         policy.backoffBase = .milliseconds(200)
         policy.backoffCap = .milliseconds(5_000)

@@ -102,10 +102,12 @@ package struct IntakeLine: Sendable, Equatable {
     package var line: Int
     package var maxOutputTokens: Int?
     package var beyond: BeyondBytes
+    /// The request says itself in which tier it is to be answered.
+    package var namesTier: Bool
 
     package init(
         customID: Range<Int>, body: Range<Int>, flow: Int, line: Int, maxOutputTokens: Int?,
-        beyond: BeyondBytes = .none
+        beyond: BeyondBytes = .none, namesTier: Bool = false
     ) {
         self.customID = customID
         self.body = body
@@ -113,6 +115,7 @@ package struct IntakeLine: Sendable, Equatable {
         self.line = line
         self.maxOutputTokens = maxOutputTokens
         self.beyond = beyond
+        self.namesTier = namesTier
     }
 }
 

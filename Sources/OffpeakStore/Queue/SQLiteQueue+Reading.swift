@@ -8,7 +8,7 @@ private enum SQL {
         ORDER BY flow.id
         """
     static let peek: StaticString = """
-        SELECT id, lease, attempts_used, bytes, max_output, beyond FROM job
+        SELECT id, lease, attempts_used, bytes, max_output, beyond, names_tier FROM job
         WHERE state = 0 AND flow = ? AND id > ? ORDER BY id LIMIT ?
         """
     static let openAttempts: StaticString = """
@@ -60,7 +60,8 @@ extension SQLiteQueue {
             tickets.append(
                 JobTicket(
                     id: row.int64(0), flow: flow, lease: row.int(1), attemptsUsed: row.int(2), bodyBytes: row.int(3),
-                    maxOutputTokens: row.optionalInt(4), beyond: BeyondBytes(code: row.int(5))))
+                    maxOutputTokens: row.optionalInt(4), beyond: BeyondBytes(code: row.int(5)),
+                    namesTier: row.int(6) != 0))
         }
         return tickets
     }

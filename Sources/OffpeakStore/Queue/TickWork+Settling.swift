@@ -3,12 +3,13 @@ import OffpeakCore
 private enum SQL {
     static let succeedAttempt: StaticString = """
         UPDATE attempt SET outcome = 1, ended = ?3, status_code = ?4, input_tokens = ?5, cached_tokens = ?6,
-            output_tokens = ?7, reason = ?8
+            output_tokens = ?7, reason = ?8, lane = coalesce(?9, lane)
         WHERE job = ?1 AND lease = ?2 AND outcome = 0
         """
     static let failAttempt: StaticString = """
         UPDATE attempt SET outcome = ?12, ended = ?3, status_code = ?4, input_tokens = ?5, cached_tokens = ?6,
-            output_tokens = ?7, reason = ?8, disposition = ?9, failure_class = ?10, code = ?11, message = ?13
+            output_tokens = ?7, reason = ?8, disposition = ?9, failure_class = ?10, code = ?11, message = ?13,
+            lane = coalesce(?14, lane)
         WHERE job = ?1 AND lease = ?2 AND outcome = 0
         """
     static let findAttempt: StaticString =
@@ -17,12 +18,12 @@ private enum SQL {
     static let succeedLateAttempt: StaticString = """
         UPDATE attempt SET outcome = 1, ended = ?3, status_code = ?4, input_tokens = ?5, cached_tokens = ?6,
             output_tokens = ?7, reason = ?8, disposition = NULL, failure_class = NULL, code = NULL, message = NULL,
-            request_id = ?9
+            request_id = ?9, lane = coalesce(?10, lane)
         WHERE job = ?1 AND lease = ?2
         """
     static let failLateAttempt: StaticString = """
         UPDATE attempt SET outcome = 2, ended = ?3, status_code = ?4, input_tokens = ?5, cached_tokens = ?6,
-            output_tokens = ?7, failure_class = ?8, code = ?9, message = ?10
+            output_tokens = ?7, failure_class = ?8, code = ?9, message = ?10, lane = coalesce(?11, lane)
         WHERE job = ?1 AND lease = ?2
         """
     static let succeedJob: StaticString =
@@ -68,6 +69,7 @@ extension TickWork {
         let attempt = try connection.statement(SQL.succeedAttempt)
         bindEnd(attempt, settlement, statusCode: answer.statusCode, usage: answer.usage)
         bindText(attempt, 8, settlement.reason)
+        bindLane(attempt, 9, settlement)
         if try attempt.run() == 1 {
             changes.add(settlement.flow, answer.usage)
             if let entry = settlement.entry {
@@ -96,6 +98,7 @@ extension TickWork {
         bindEnd(attempt, settlement, statusCode: answer.statusCode, usage: answer.usage)
         bindText(attempt, 8, settlement.reason)
         bindText(attempt, 9, answer.requestID)
+        bindLane(attempt, 10, settlement)
         try attempt.run()
         changes.add(settlement.flow, answer.usage - earlier.usage)
         if let entry = settlement.entry {
@@ -138,6 +141,7 @@ extension TickWork {
         attempt.bind(11, failure.code)
         attempt.bind(12, outcome.rawValue)
         attempt.bind(13, failure.message)
+        bindLane(attempt, 14, settlement)
         if try attempt.run() == 1 {
             changes.add(settlement.flow, failure.usage)
             if let entry = settlement.entry {
@@ -151,6 +155,7 @@ extension TickWork {
             late.bind(8, failure.failureClass.rawValue)
             late.bind(9, failure.code)
             late.bind(10, failure.message)
+            bindLane(late, 11, settlement)
             try late.run()
             changes.add(settlement.flow, failure.usage - earlier.usage)
             if let entry = settlement.entry {
@@ -208,6 +213,15 @@ extension TickWork {
         statement.bind(5, usage.inputTokens)
         statement.bind(6, usage.cachedTokens)
         statement.bind(7, usage.outputTokens)
+    }
+
+    /// The lane whose tier served, where that is entered.
+    private func bindLane(_ statement: Statement, _ index: Int32, _ settlement: Settlement) {
+        if let entry = settlement.entry {
+            statement.bind(index, entry.route.lane.rawValue)
+        } else {
+            statement.bindNull(index)
+        }
     }
 
     private func bindText(_ statement: Statement, _ index: Int32, _ text: String) {

@@ -224,7 +224,7 @@ extension Scheduler {
     /// What makes another plan necessary at once: keys that fail or come back, windows, pauses.
     private var statesForPlan: [Int] {
         keys.map { key in
-            var bits = (key.isPaused ? 1 : 0) | (key.breaker.isTripped ? 2 : 0)
+            var bits = (key.isPaused ? 1 : 0) | (key.breaker.isTripped ? 2 : 0) | (key.flex.isResting ? 16 : 0)
             switch key.health {
             case .ok: break
             case .exhausted: bits |= 4

@@ -111,7 +111,8 @@ extension Scheduler {
                 !(keys[key].isShared && policy.shared != .spill), isOfUse(key, model)
             else { continue }
             let job = TypicalJob(
-                ticket: ticket, state: state, model: model, tokens: reservation(key, tokens, ticket))
+                ticket: ticket, state: state, model: model, lane: lane(key, model, ticket, state, at: draft.now).lane,
+                tokens: reservation(key, tokens, ticket))
             if shares[key].isEmpty { shares[key] = limits(of: key, in: &draft) }
             ways += self.ways(for: job, on: key, shares[key], in: &draft)
         }

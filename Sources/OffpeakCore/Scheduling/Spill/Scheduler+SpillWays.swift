@@ -3,6 +3,7 @@ struct TypicalJob {
     let ticket: JobTicket
     let state: FlowState
     let model: String
+    let lane: Lane
     /// Reserved on the key.
     let tokens: Int
 }
@@ -61,7 +62,7 @@ extension Scheduler {
 
     /// A job's value at the key's price and at list, and the whole fee on it, in nano-dollars; nil while no price is known.
     private mutating func worth(of job: TypicalJob, on key: Int) -> (value: Double, list: Double, fee: Double)? {
-        guard let (value, list, _) = worth(key, job.model, job.ticket, job.state) else { return nil }
+        guard let (value, list, _) = worth(key, job.model, job.lane, job.ticket, job.state) else { return nil }
         let fee = list.share(millionths: keys[key].account.fee?.shareMillionths ?? 0)
         return (Double(value.nanodollars), Double(list.nanodollars), Double(fee.nanodollars))
     }
