@@ -1,0 +1,150 @@
+extension Scheduler {
+    /// Why money keeps a job from a key: the key's quota, its pool's, or a price that nobody knows.
+    mutating func moneyObstacle(
+        _ key: Int, _ model: String, _ lane: Lane, _ ticket: JobTicket, _ state: FlowState, at now: Timestamp
+    ) -> KeyObstacle? {
+        let quota = keys[key].account.quota
+        let pool = keys[key].pool
+        let poolQuota = pool.flatMap { poolQuotas[$0] }
+        let hasBudget = classes[state.classIndex].budget != nil
+        if quota == nil && poolQuota == nil && !hasBudget { return nil }
+        let needsPrice = hasBudget || quota?.money != nil || poolQuota?.quota.money != nil
+        let needsLength = quota?.tokens != nil || poolQuota?.quota.tokens != nil
+        let known = worstCase(key, model, lane, ticket, state.flow.endpoint)
+        if known == nil && needsPrice {
+            let isPriceKnown = price(key, model).own != nil
+            if isPriceKnown, let obstacle = unbounded(key, model, ticket) { return obstacle }
+            return unknownCost(key, model, isPriceUnknown: !isPriceKnown)
+        }
+        if needsLength {
+            if mostInput(key, model, ticket) == nil, let obstacle = unbounded(key, model, ticket) { return obstacle }
+            if mostOutput(key, model, ticket, state.flow.endpoint) == nil {
+                return unknownCost(key, model, isPriceUnknown: false)
+            }
+        }
+        let worst = known ?? unpriced(key, model, ticket, state.flow.endpoint)
+        if let quota, let obstacle = full(keys[key].account.fit(worst), quota, keys[key].account.quotaUse, "its") {
+            return obstacle
+        }
+        if let pool, let poolQuota {
+            let amount = PeriodUse.Amount(money: worst.charge.value, requests: 1, tokens: worst.tokens)
+            let quota = poolQuota.quota
+            let fit = poolQuota.use.fit(amount, money: quota.money, requests: quota.requests, tokens: quota.tokens)
+            if let obstacle = full(fit, quota, poolQuota.use, "pool \(poolNames[pool]):") { return obstacle }
+        }
+        var obstacle = budgetObstacle(worst.charge.billed, of: state)
+        obstacle?.isOfClass = true
+        return obstacle
+    }
+
+    /// Whether a job that money has stopped could go by it now, or wait for a period in which it can. Call after `recall`.
+    package mutating func hasMoney(for ticket: JobTicket, of flow: Flow, at now: Timestamp) -> Bool {
+        guard let index = classes.firstIndex(where: { $0.policy.name == flow.className }) else { return false }
+        let policy = classes[index].policy
+        let chain = policy.models[flow.model] ?? [flow.model]
+        let models = policy.ladders[.quotaExhausted]?.contains(.nextModel) == true ? chain : Array(chain.prefix(1))
+        let state = FlowState(flow: flow, classIndex: index, chain: chain)
+        for key in classes[index].candidates {
+            for model in models.compactMap({ keys[key].descriptor.providerModel(for: $0, at: flow.endpoint) }) {
+                let lane = lane(key, model, ticket, state, at: now).lane
+                guard let obstacle = moneyObstacle(key, model, lane, ticket, state, at: now) else { return true }
+                if !obstacle.needsPerson { return true }
+            }
+        }
+        return false
+    }
+
+    /// What makes it impossible to say what a request takes at most; nil when nothing does.
+    private mutating func unbounded(_ key: Int, _ model: String, _ ticket: JobTicket) -> KeyObstacle? {
+        let reason: String
+        switch ticket.beyond {
+        case .tokens: return nil
+        case .context:
+            guard mostInput(key, model, ticket) == nil else { return nil }
+            reason =
+                "the request names a file, an earlier answer or the like, which may be as long as the model can read, and how "
+                + "long that is for \(model) is unknown on key \(keys[key].name)"
+        case .charges:
+            reason =
+                "the request uses something that is charged beside its tokens, such as a provider's tools or sound: nobody can "
+                + "say how much before"
+        case .otherRate:
+            reason =
+                "the request may be charged at another rate than its model's, by its `service_tier` or `models`: nobody can "
+                + "say which before"
+        }
+        return Self.stop(.unboundedCost, reason, isOfJob: true)
+    }
+
+    private func unknownCost(_ key: Int, _ model: String, isPriceUnknown: Bool) -> KeyObstacle {
+        guard isPriceUnknown else {
+            let reason = "the most that the answer can take is unknown: set max_tokens in the request"
+            return Self.stop(.unknownLength, reason, isOfJob: true)
+        }
+        let why = "and without it no budget or quota can be kept"
+        var obstacle = Self.stop(.unknownCost, "the price of \(model) is unknown there, \(why)", isOfJob: false)
+        // A parked job says by itself which key that is.
+        obstacle.failure?.message = "the price of \(model) on key \(keys[key].name) is unknown, \(why)"
+        return obstacle
+    }
+
+    /// Money is in the way, and no answer and no later period changes that.
+    private static func stop(_ stop: MoneyStop, _ reason: String, fails: Bool = false, isOfJob: Bool) -> KeyObstacle {
+        let failure = Failure(.quotaExhausted, code: stop.rawValue, message: reason, judged: false)
+        return KeyObstacle(
+            reason: reason, needsPerson: true, failure: failure, parks: !fails, fails: fails, isOfJob: isOfJob)
+    }
+
+    private func full(_ fit: PeriodUse.Fit, _ quota: Quota, _ use: PeriodUse, _ whose: String) -> KeyObstacle? {
+        let text = "\(whose) quota of \(quota.text) is used up"
+        switch fit {
+        case .fits: return nil
+        case .later: return KeyObstacle(reason: text + " if all that is in flight costs its most")
+        case .used: return KeyObstacle(reason: text, until: use.ends, isExhausted: true)
+        case .never:
+            let reason = "this job alone may take more than \(whose) whole quota of \(quota.text)"
+            return Self.stop(.exceedsQuota, reason, isOfJob: true)
+        }
+    }
+
+    /// Why a class's budget takes no more of a batch.
+    private func budgetObstacle(_ worst: Money, of state: FlowState) -> KeyObstacle? {
+        // This is asked for every job and key, so nothing is copied and words are only made where they are needed.
+        guard let fit = classes[state.classIndex].budget?.fit(worst, batch: state.flow.batch), fit != .fits,
+            let account = classes[state.classIndex].budget
+        else { return nil }
+        let budget = account.budget
+        let name =
+            "the budget of \(budget.limit.text) USD per \(budget.per.rawValue) of class "
+            + classes[state.classIndex].policy.name
+        switch fit {
+        case .fits: return nil
+        case .later: return KeyObstacle(reason: "\(name) is used up if all that is in flight costs its most")
+        case .used:
+            let reason =
+                "\(name) is used up: \(account.used(batch: state.flow.batch).text) USD are spent, and one more "
+                + "job may cost up to \(worst.text) USD"
+            if budget.then == .defer {
+                // No mere matter of pace: a dearer key whose worst case still fits need not wait for this one.
+                return KeyObstacle(
+                    reason: reason, until: account.renews, needsPerson: account.renews == nil, isExhausted: true)
+            }
+            return Self.stop(.budgetExhausted, reason, fails: budget.then == .fail, isOfJob: false)
+        case .never:
+            // It fits in no period, so that there is nothing to defer it to.
+            let reason = "this job alone may cost up to \(worst.text) USD, more than \(name)"
+            return Self.stop(.exceedsBudget, reason, fails: budget.then == .fail, isOfJob: true)
+        }
+    }
+}
+
+extension Quota {
+    /// For people: `40.00 USD a day`.
+    package var text: String {
+        var parts: [String] = []
+        if let money { parts.append("\(money.text) USD") }
+        if let requests { parts.append("\(requests) requests") }
+        if let tokens { parts.append("\(tokens) tokens") }
+        return parts.joined(separator: ", ") + " a \(per.rawValue)"
+    }
+}
