@@ -155,7 +155,8 @@ final class CurlLoop {
         }
         let held = Origin.Held(
             id: id, request: request, isLoopback: known.check == .loopback,
-            deadline: Self.now() + Int64(min(max(1, request.timeoutMilliseconds), 1 << 40)))
+            // A part of a millisecond is missing from `now`, and nothing is to end early for that.
+            deadline: Self.now() + 1 + Int64(min(max(1, request.timeoutMilliseconds), 1 << 40)))
         if let origin = known.origin, origins[origin]?.mustWait == true {
             origins[origin]?.hold(held)
             sweep = min(sweep ?? .max, held.deadline)

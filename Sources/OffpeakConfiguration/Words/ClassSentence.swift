@@ -100,7 +100,7 @@ private struct ClassSentence {
         guard !flex.isEmpty else { return nil }
         let otherwise =
             policy.lanes.contains(.sync)
-            ? "by lane sync where that has no room, or its answers, of up to \(policy.flexTimeout.durationText) each, "
+            ? "by lane sync where that has no room for long, or its answers, of up to \(policy.flexTimeout.durationText) each, "
                 + "would be too late for a deadline"
             : "and waits where that has no room"
         return "on \(list(flex)) it goes by the cheaper lane flex, \(otherwise)"

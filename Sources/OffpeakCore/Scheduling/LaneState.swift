@@ -15,8 +15,21 @@ struct LaneState: Sendable {
 
     static let firstRest = Interval.seconds(1)
     static let longestRest = Interval.minutes(5)
+    /// A rest that is worth waiting for, whatever the deadline.
+    private static let shortRest = Interval.seconds(10)
     /// After so many refusals in a row, single requests try whether there is room.
     private static let patience = 3
+
+    /// There has been no room for some time, or the provider says that there will be none.
+    var isOut: Bool { isTried || opensAt > rested + Self.shortRest }
+
+    /// Single requests try whether there is room again.
+    private var isTried: Bool { refusals >= Self.patience }
+
+    /// Whether the model could go once there is room again.
+    func isShort(of model: String, at now: Timestamp) -> Bool {
+        !missingModels.contains(model) && obstacle(model, at: now) != nil
+    }
 
     var isResting: Bool { refusals > 0 && opensAt > rested }
 
@@ -29,7 +42,7 @@ struct LaneState: Sendable {
             return KeyObstacle(
                 reason: "lane flex: the provider had no room there", until: opensAt, isExhausted: true)
         }
-        if refusals >= Self.patience && inFlight > 0 {
+        if isTried && inFlight > 0 {
             return KeyObstacle(reason: "lane flex: one request tries whether there is room again", isExhausted: true)
         }
         return nil

@@ -18,6 +18,8 @@ struct LaneVerdict: Sendable {
 extension Scheduler {
     /// A verdict holds for so long.
     private static let verdictLasts = Interval.seconds(1)
+    /// Between two looks at whether there still is time to wait for flex; the verdict leaves as much to spare.
+    private static let looksAgain = Interval.seconds(5)
     /// What an answer in lane sync is taken to need while nothing is known of it.
     private static let blindLatency = Interval.seconds(10)
 
@@ -38,9 +40,29 @@ extension Scheduler {
             guard lane == .flex, let obstacle = flexObstacle(key, model, ticket, state, hasNext: hasNext, at: now)
             else { return LaneChoice(lane: lane, passedOver: choice.passedOver) }
             choice.passedOver = obstacle
+            if hasNext, waitsForFlex(key, model, obstacle, ticket, state, at: now) {
+                // A deadline does not wait for a long rest: whether there still is time is looked at again and again.
+                let again = state.flow.deadline.map { _ in now + Self.looksAgain }
+                let until = [obstacle.until, again].compactMap { $0 }.min()
+                let wait = KeyObstacle(reason: obstacle.reason, until: until)
+                return LaneChoice(lane: .flex, passedOver: obstacle, obstacle: wait)
+            }
         }
         choice.obstacle = choice.passedOver
         return choice
+    }
+
+    /// Whether work that is to be cheap waits for room in flex instead of paying for lane sync: with a deadline as long as sync
+    /// could still do all of it in time; without one until flex has been out of room several times in a row.
+    private mutating func waitsForFlex(
+        _ key: Int, _ model: String, _ obstacle: KeyObstacle, _ ticket: JobTicket, _ state: FlowState,
+        at now: Timestamp
+    ) -> Bool {
+        guard classes[state.classIndex].policy.objective == .cost, !obstacle.needsPerson,
+            keys[key].flex.isShort(of: model, at: now)
+        else { return false }
+        if state.flow.deadline == nil { return !keys[key].flex.isOut }
+        return isFlexInTime(key, ticket, state, at: now)
     }
 
     /// Why a job does not travel in flex on a key now.
@@ -89,7 +111,7 @@ extension Scheduler {
         let longest = classes[state.classIndex].policy.timeout(in: .flex)
         let known = max(keys[key].latency, keys[key].latency == 0 ? keys[key].flex.latency : 0)
         let latency = known == 0 ? Self.blindLatency : Interval.milliseconds(Int64((known + 999) / 1_000))
-        let end = deadline - longest - latency - latency - .seconds(5)
+        let end = deadline - longest - latency - latency - Self.looksAgain
         guard end > now else { return false }
         let due = jobsDue(on: key, until: deadline, with: state)
         // A little more than there is: answers fail, and sizes differ.
@@ -159,6 +181,9 @@ extension Scheduler {
             key != flight.key && keys[key].descriptor.models.providerModel(for: state.chain[flight.modelIndex]) != nil
         }
         if lanes[flight.key].contains(.sync) {
+            if classes[state.classIndex].policy.objective == .cost {
+                return (.retry(at: now), "\(name): no room in lane flex; it waits for that while there is time")
+            }
             return (.retry(at: now), "\(name): no room in lane flex; the key's lane sync takes it")
         }
         if sharesOther { return (.retry(at: now), "\(name): no room in lane flex; another key may take it") }

@@ -143,6 +143,26 @@ import Testing
         #expect(passed.contains(#"{"key":"a","reason":"lane flex: the provider had no room there"}"#))
     }
 
+    @Test(arguments: [nil, second(7_200)])
+    func `what is to be cheap waits for room in flex that is missing for a moment, while there is time`(
+        deadline: Timestamp?
+    ) {
+        var bench = Self.bench([Self.laned("a")], jobs: 300, deadline: deadline)
+        bench.answer = { start in
+            start.lane == .flex && (start.started - second(0)).milliseconds % 5_000 < 1_000
+                ? .init(after: .milliseconds(20), report: failed(failure(.overloaded)))
+                : .init(after: .milliseconds(100), report: answered())
+        }
+        bench.run(for: .hours(2))
+        #expect(bench.count(.succeeded) == 300 && Self.lanes(bench)["sync"] == nil)
+        #expect(bench.settlements.contains { $0.disposition == .retry(at: $0.ended) })
+        // Where speed counts, the other lane takes them.
+        var fast = Self.bench([Self.laned("a")], [.flex, .sync], jobs: 300, deadline: deadline, posture: .resilience)
+        fast.answer = bench.answer
+        fast.run(for: .hours(2))
+        #expect(fast.count(.succeeded) == 300 && Self.lanes(fast)["sync", default: 0] > 0)
+    }
+
     @Test func `without another lane a job waits until flex is tried again`() {
         var bench = Self.bench([Self.laned("a")], [.flex], jobs: 20) { $0.attempts = 1 }
         bench.answer = { start in
