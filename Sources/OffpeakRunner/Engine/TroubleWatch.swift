@@ -49,10 +49,12 @@ extension Engine {
     func tellTrouble(at now: Timestamp) {
         let waiting = flows.values.reduce(0) { $0 + $1.counts.waiting }
         guard drainCause == nil, waiting > 0 else { return }
+        let moments = flows.keys.compactMap { scheduler.hold(on: $0)?.until } + [nextDue].compactMap { $0 }
+        // While it is being tried there is none, and the next look tells.
+        guard let again = moments.filter({ $0 > now }).min() else { return }
         for reason in troubles.news(at: now) {
-            let moments = flows.keys.compactMap { scheduler.hold(on: $0)?.until } + [nextDue].compactMap { $0 }
-            let again = moments.filter { $0 > now }.min().map { ", tried again at \(Self.clock($0))" } ?? ""
-            onNote("waiting: \(waiting == 1 ? "1 job" : "\(waiting) jobs"); \(reason)\(again)")
+            let jobs = waiting == 1 ? "1 job" : "\(waiting) jobs"
+            onNote("waiting: \(jobs); \(reason), tried again at \(Self.clock(again))")
         }
     }
 }
