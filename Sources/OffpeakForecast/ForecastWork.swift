@@ -8,36 +8,21 @@ package struct ForecastWork: Sendable {
         private var size: Int32
         /// -1: none.
         private var most: Int32
-        /// Tokens, or below 0 what is none.
-        private var more: Int32
+        private var beyond: BeyondBytes
         package private(set) var count: Int32 = 1
 
         package init(bodyBytes: Int, maxOutputTokens: Int?, beyond: BeyondBytes = .none) {
             size = Int32(clamping: bodyBytes)
             most = maxOutputTokens.map { Int32(clamping: max(0, $0)) } ?? -1
-            more =
-                switch beyond {
-                case .tokens(let tokens): Int32(clamping: tokens)
-                case .context: -1
-                case .charges: -2
-                case .otherRate: -3
-                }
+            self.beyond = beyond
         }
 
         package var bodyBytes: Int { Int(size) }
         package var maxOutputTokens: Int? { most < 0 ? nil : Int(most) }
-        private var beyond: BeyondBytes {
-            switch more {
-            case -1: .context
-            case -2: .charges
-            case -3: .otherRate
-            default: .tokens(Int(more))
-            }
-        }
 
         /// Takes jobs that are like these; false when they are not.
         mutating func extend(with other: Run) -> Bool {
-            guard size == other.size, most == other.most, more == other.more, count < Int32.max - other.count else {
+            guard size == other.size, most == other.most, beyond == other.beyond, count < Int32.max - other.count else {
                 return false
             }
             count += other.count

@@ -14,7 +14,7 @@ extension Engine {
     /// in between, money comes back to no budget that is used up.
     func takeUp(_ parked: [MoneyParked], at now: Timestamp) {
         for one in parked where one.reason == .budgetExhausted && flows[one.flow.id] != nil {
-            guard scheduler.hasMoney(for: one.first, of: one.flow, at: now) else { continue }
+            guard scheduler.hasMoney(for: one.decisive, of: one.flow, at: now) else { continue }
             pending.takeUps.append((one.flow.id, one.reason))
         }
     }
