@@ -178,7 +178,9 @@ extension Scheduler {
         let name = failure.failureClass.rawValue
         let lanes = classes[state.classIndex].lanes
         let sharesOther = classes[state.classIndex].candidates.contains { key in
-            key != flight.key && keys[key].descriptor.models.providerModel(for: state.chain[flight.modelIndex]) != nil
+            key != flight.key
+                && keys[key].descriptor.providerModel(for: state.chain[flight.modelIndex], at: state.flow.endpoint)
+                    != nil
         }
         if lanes[flight.key].contains(.sync) {
             if classes[state.classIndex].policy.objective == .cost {
