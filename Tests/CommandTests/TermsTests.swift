@@ -61,6 +61,35 @@ import Testing
         #expect(try await provider.ledger()["answers"].int == 20)
     }
 
+    @Test func `a budget that is used up beside a revoked key parks or fails as a budget does, and raising it goes on`()
+        async throws
+    {
+        let second =
+            #""spare": { provider: "rehearsed", secret: { env: "TEST_KEY_TWO" }, limits: { concurrent: 2 },"#
+            + #" prices: { "m": { input: 1, output: 1 } } },"#
+        func classes(_ usd: String, _ then: String) -> String {
+            #""nightly": { posture: "resilience", keys: { only: ["own", "spare"] },"#
+                + #" budget: { usd: \#(usd), per: "day", then: "\#(then)" } }"#
+        }
+        for then in ["park", "fail"] {
+            let (place, provider) = try await Workplace.rehearsed(
+                #"{ keys: { "test-key-one": { name: "one" }, "test-key-two": { name: "two" } }, "#
+                    + #"faults: [{ what: "revoked", key: "one", after_requests: 5 }] }"#,
+                classes: classes("0.001", then), more: Self.key() + second)
+            try place.write((1...40).map { Self.request("p-\($0)", maxTokens: 60) }.joined(), to: "in.jsonl")
+            try await place.ok("submit", "in.jsonl", "--class", "nightly")
+            #expect(try await place.run("run").status == 3)
+            let stopped = try await place.status()["stopped"].list
+            #expect(stopped.map { $0["code"].text } == ["budget_exhausted"])
+            #expect(stopped.map { $0["state"].text } == [then == "fail" ? "failed" : "parked"])
+            try place.configure(provider, classes: classes("1", then), more: Self.key() + second)
+            if then == "fail" { try await place.ok("retry", "b1", "--failed") }
+            let raised = try await place.run("run")
+            #expect(raised.status == 0, "\(raised)")
+            #expect(try await place.status()["jobs"]["succeeded"].int == 40)
+        }
+    }
+
     @Test func `only the jobs that no budget has room for are parked, and a larger one takes them up`() async throws {
         let (place, provider) = try await Self.place(classes: Self.nightly(#"usd: 0.01, per: "batch""#))
         let large = [3, 7]

@@ -156,7 +156,15 @@ extension Scheduler {
         _ ladder: JobLadder?, at now: Timestamp
     ) -> KeyObstacle? {
         // First what lasts: work must not wait for room on a key that will never serve it.
-        if let lasting = lastingObstacle(key, model, state.flow.endpoint, at: now) { return lasting }
+        if let lasting = lastingObstacle(key, model, state.flow.endpoint, at: now) {
+            // Where the class's budget has no room for the job, it is no use that this key is mended or has rested.
+            if let model, let money = moneyObstacle(key, model, lane, ticket, state, at: now), money.isOfClass,
+                !money.isPace
+            {
+                return money
+            }
+            return lasting
+        }
         if let full = keys[key].fullInPass, tokens >= full.tokens { return full.obstacle }
         if let model, let money = moneyObstacle(key, model, lane, ticket, state, at: now) { return money }
         if let until = ladder?.avoided[key], until > now {
@@ -251,12 +259,7 @@ extension Scheduler {
                 named.failure?.message = "key \(keys[key].name): \(failure.message)"
             }
             if obstacle.needsPerson {
-                // A job's own trouble stops that job alone, whatever else is wrong with other keys.
-                if lasting == nil || (lasting!.failure == nil && obstacle.failure != nil)
-                    || (obstacle.isOfJob && !lasting!.isOfJob)
-                {
-                    lasting = named
-                }
+                if lasting.map({ Self.weight(of: obstacle) > Self.weight(of: $0) }) ?? true { lasting = named }
             } else if let until = obstacle.until {
                 if passing == nil || until < passing!.until! { passing = named }
             } else {
@@ -277,6 +280,17 @@ extension Scheduler {
         let failure = Failure(
             .modelUnavailable, code: "no_key", message: "class \(policy.name) has no enabled key; see `offpeak check`")
         return KeyObstacle(reason: failure.message, needsPerson: true, failure: failure)
+    }
+
+    /// Where each key needs a person for a reason of its own, the heaviest is what the jobs stop for.
+    private static func weight(of obstacle: KeyObstacle) -> Int {
+        // A job's own trouble stops that job alone, whatever else is wrong with other keys.
+        if obstacle.isOfJob { return 4 }
+        // This key works and money is all that it lacks, so that jobs stop as the budget says, and go on once it is raised.
+        if obstacle.isOfClass || obstacle.parks || obstacle.fails { return 3 }
+        guard let failure = obstacle.failure else { return 0 }
+        // A key that is for other jobs is no news beside one that ought to have served.
+        return isUnserved(failure) ? 1 : 2
     }
 
     /// The keys that were passed over, as `explain` shows them.
