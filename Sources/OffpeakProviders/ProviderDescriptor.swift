@@ -22,15 +22,6 @@ package enum ProviderKind: String, CaseIterable, Sendable {
         case .anthropic: 4_096
         }
     }
-
-    /// Input tokens that the provider may add to a request and charge. Anthropic's instructions for tools take up to some
-    /// 800 (docs.anthropic.com, tool use pricing: 530 for Claude 3 Opus), those for a schema come on top.
-    package var addedInput: Int {
-        switch self {
-        case .openai: 0
-        case .anthropic: 1_024
-        }
-    }
 }
 
 /// An API: a base URL and a wire format.

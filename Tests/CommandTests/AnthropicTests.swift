@@ -164,8 +164,7 @@ import Testing
     }
 
     @Test func `no longer answer is asked for than the worst case has`() async throws {
-        // A lost answer counts its worst case: as many input tokens as the body has bytes and the provider
-        // may add, and the longest answer asked for.
+        // A lost answer counts its worst case: as many input tokens as the body has bytes, and the longest answer asked for.
         let (place, _) = try await place(
             #"{ seed: 3, latency: "5ms", keys: { "test-key-two": { name: "claude" } }, faults: [{ what: "cut", at: [1] }] }"#,
             classes: #""nightly": { posture: "strict", keys: { only: ["claude"] }, budget: { usd: 1, per: "day" } }"#)
@@ -175,7 +174,7 @@ import Testing
         #expect(try await place.run("run").status == 0)
         let lost = try await attempts(place, "a")[0]
         #expect(lost["cost_is"].text == "assumed")
-        let worst = (body.utf8.count + 1_024) * 300 + 4_096 * 2_000
+        let worst = body.utf8.count * 300 + 4_096 * 2_000
         #expect(Amounts(lost["cost"]) == Amounts(provider: worst, unknown: worst))
     }
 

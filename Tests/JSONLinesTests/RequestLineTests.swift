@@ -121,13 +121,16 @@ import Testing
         (chat, #""messages":[{"role":"assistant","tool_calls":[{"type":"function","id":"a"}]}]"#, .tokens(0)),
         (
             chat, #""messages":[1],"tools":[{"type":"function","function":{"parameters":{"type":"object"}}}]"#,
-            .tokens(0)
+            .tokens(1_024)
         ),
-        (chat, #""messages":[1],"tools":[{"name":"own","input_schema":{"type":"object"}}]"#, .tokens(0)),
+        (chat, #""messages":[1],"tools":[{"name":"own","input_schema":{"type":"object"}}]"#, .tokens(1_024)),
         (chat, #""messages":[1],"tools":[{"type":"function"},{"type":"web_search_preview"}]"#, .charges),
-        (chat, #""messages":[1],"tools":[]"#, .tokens(0)),
+        (chat, #""messages":[1],"tools":[]"#, .tokens(1_024)),
         (chat, #""messages":[1],"tools":null,"plugins":null,"modalities":[ "text" ]"#, .tokens(0)),
         (chat, #""messages":[1],"tools":{}"#, .charges),
+        (chat, #""messages":[1],"response_format":{"type":"json_schema"}"#, .tokens(1_024)),
+        (chat, #""messages":[1],"response_format":null,"tool_choice":"none""#, .tokens(0)),
+        (chat, #""messages":[{"content":[\#(image)]}],"response_format":{"type":"text"}"#, .tokens(51_024)),
         (chat, #""messages":[1],"plugins":[{"id":"web"}]"#, .charges),
         (chat, #""messages":[1],"web_search_options":{}"#, .charges),
         (chat, #""messages":[1],"search_parameters":{"mode":"on"}"#, .charges),

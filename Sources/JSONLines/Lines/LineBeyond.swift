@@ -5,6 +5,10 @@ extension LineChecks {
     /// (developers.openai.com/api/docs/guides/images-vision, calculating costs).
     private static let imageTokens = 50_000
 
+    /// Input tokens that a provider may add, and charge, to tell the model how to use tools or keep to a schema. The most
+    /// documented are 530 for tools (docs.anthropic.com, tool use pricing: Claude 3 Opus); a schema's come on top.
+    private static let instructionTokens = 1_024
+
     func beyond(_ endpoint: LineEndpoint) -> RequestLine.Beyond {
         if hasOtherRate { return .otherRate }
         if hasCharges { return .charges }
@@ -20,7 +24,8 @@ extension LineChecks {
             // Embeddings take one context for each of their inputs.
             return endpoint == .embeddings ? .charges : .context
         }
-        return .tokens(min(product(parts.images, Self.imageTokens), RequestLine.mostTokens))
+        let added = isSet(.tools) || isSet(.responseFormat) ? Self.instructionTokens : 0
+        return .tokens(min(product(parts.images, Self.imageTokens), RequestLine.mostTokens - added) + added)
     }
 
     /// Whether the request says itself in which tier it is to be answered.

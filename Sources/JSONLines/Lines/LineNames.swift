@@ -45,7 +45,7 @@ enum BodyName: Int, CaseIterable {
     case model, messages, input, prompt, stream, choices, bestOf, maxTokens, maxCompletionTokens, maxOutputTokens
     // What may make a request cost more than its bytes and its longest answer: see `LineBeyond`.
     case serviceTier, models, tools, plugins, webSearch, searchParameters, modalities, audio, prediction
-    case previousResponse, conversation, cachedContent, extraBody
+    case previousResponse, conversation, cachedContent, extraBody, responseFormat
 
     var text: StaticString {
         switch self {
@@ -72,6 +72,7 @@ enum BodyName: Int, CaseIterable {
         case .conversation: "conversation"
         case .cachedContent: "cached_content"
         case .extraBody: "extra_body"
+        case .responseFormat: "response_format"
         }
     }
 
@@ -105,6 +106,7 @@ enum BodyName: Int, CaseIterable {
             }
         case 12: candidate = first == UInt8(ascii: "s") ? .serviceTier : .conversation
         case 14: candidate = .cachedContent
+        case 15: candidate = .responseFormat
         case 17: candidate = first == UInt8(ascii: "m") ? .maxOutputTokens : .searchParameters
         case 18: candidate = .webSearch
         case 20: candidate = .previousResponse

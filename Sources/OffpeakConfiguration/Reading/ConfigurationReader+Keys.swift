@@ -34,7 +34,6 @@ extension ConfigurationReader {
             key.tokenCounting = provider.tokenCounting
             key.endpoints = provider.kind.endpoints
             key.demandedAnswer = provider.kind.demandedAnswer
-            key.addedInput = provider.kind.addedInput
             key.billing = billing(fields, provider: provider)
         }
         key.pool = reference("pool", in: fields, among: pools.map(\.name), called: "pools")

@@ -89,8 +89,6 @@ package struct KeyDescriptor: Sendable, Equatable {
     /// Set where the wire format demands a longest answer in every request: the one to ask for where neither the request
     /// nor a price list knows any.
     package var demandedAnswer: Int?
-    /// Input tokens that the provider may add to a request of its own accord, and charges.
-    package var addedInput = 0
 
     package init(
         name: String, provider: String, billing: Billing = .provider, pool: String? = nil, models: ModelAccess = .any,

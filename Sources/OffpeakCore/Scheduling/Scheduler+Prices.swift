@@ -94,12 +94,11 @@ extension Scheduler {
     ///
     /// No token is shorter than a byte, and the envelope's bytes make up for the few tokens that chat formats add.
     mutating func mostInput(_ key: Int, _ model: String, _ ticket: JobTicket) -> Int? {
-        let shown = ticket.bodyBytes + keys[key].descriptor.addedInput
         switch ticket.beyond {
-        case .tokens(let tokens): return min(shown + tokens, TokenForecast.mostTokens)
-        case .context: return price(key, model).own?.maxInputTokens.map { max($0, shown) }
+        case .tokens(let tokens): return min(ticket.bodyBytes + tokens, TokenForecast.mostTokens)
+        case .context: return price(key, model).own?.maxInputTokens.map { max($0, ticket.bodyBytes) }
         case .charges: return nil
-        case .otherRate: return shown
+        case .otherRate: return ticket.bodyBytes
         }
     }
 

@@ -83,17 +83,6 @@ import Testing
         #expect(bench.jobs[id]!.story == ["park"])
     }
 
-    @Test func `what the provider may add to the input is reserved, too`() {
-        var adding = Self.narrow("k")
-        adding.addedInput = 1_024
-        adding.quota = Quota(tokens: 10_000, per: .day)
-        var bench = Bench(keys: [adding], classes: [policy("x")])
-        bench.submit(1, to: 1, class: "x", bytes: 100, maxOutput: 50)
-        bench.tell()
-        bench.turn()
-        #expect(bench.starts.first?.worstTokens == 100 + 1_024 + 50)
-    }
-
     // MARK: The longest answer
 
     /// What is asked for, and for how many tokens money is reserved besides the input's.
