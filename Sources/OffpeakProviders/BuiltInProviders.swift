@@ -6,10 +6,8 @@ package enum BuiltInProviders {
     /// One provider, and where its key is usually found.
     package struct Entry: Sendable, Equatable {
         package var descriptor: ProviderDescriptor
-        /// Environment variables that usually hold a key, the most usual first; empty where none is needed.
+        /// Environment variables that usually hold a key, the most usual first; empty for those that run on the user's own machine.
         package var environment: [String]
-        /// It runs on the user's own machine; no account and no limits.
-        package var isLocal: Bool { environment.isEmpty }
     }
 
     /// All of them, in the order in which `init` offers them.

@@ -8,7 +8,7 @@ import Testing
         for entry in BuiltInProviders.all {
             let url = entry.descriptor.baseURL
             #expect(!url.hasSuffix("/") && !url.contains("?"))
-            #expect(url.hasPrefix(entry.isLocal ? "http://127.0.0.1:" : "https://"))
+            #expect(url.hasPrefix(entry.environment.isEmpty ? "http://127.0.0.1:" : "https://"))
             #expect(!entry.descriptor.insecure)
             #expect(BuiltInProviders.descriptor(entry.descriptor.name) == entry.descriptor)
         }

@@ -59,13 +59,6 @@ package struct QueueLocation: Sendable, Equatable {
         Glibc.close(descriptor)
     }
 
-    /// Free bytes for us on the queue's file system.
-    package func freeBytes() throws(StoreError) -> Int {
-        var status = statvfs()
-        guard statvfs(database, &status) == 0 else { throw .system("ask for free space at", path: database) }
-        return Int(status.f_bavail) * Int(status.f_frsize)
-    }
-
     /// Magic numbers from Linux's `linux/magic.h` and the file systems' own headers.
     private static let unreliableFileSystems: [Int64: String] = [
         0x6969: "NFS", 0x517B: "SMB", 0xFF53_4D42: "CIFS", 0xFE53_4D42: "SMB", 0x6573_5546: "a FUSE file system",

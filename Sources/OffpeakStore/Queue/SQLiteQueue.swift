@@ -5,7 +5,7 @@ import OffpeakCore
 package final class SQLiteQueue: JobQueue {
     package let location: QueueLocation
     private var runLock: RunLock?
-    private var writer: Writer
+    private(set) var writer: Writer
     private let spillFile: SpillFile
     /// The number of the last tick that is known to be committed.
     private var lastTick = 0
@@ -117,10 +117,6 @@ package final class SQLiteQueue: JobQueue {
 
     /// True after a failure that `recover` has to clear up.
     package var isBroken: Bool { writer.isBroken }
-
-    /// Gives the WAL back to the file system; for idle moments. False when a reader was in the way.
-    @discardableResult
-    package func checkpointWhenIdle() throws(StoreError) -> Bool { try writer.truncateWAL() }
 
     /// Ends the connection in good order and lets go of the run lock.
     package func close() {
