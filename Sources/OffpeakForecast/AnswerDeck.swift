@@ -102,14 +102,14 @@ struct AnswerDeck: Sendable {
 
     // MARK: Telling
 
+    /// Nothing is known: what it answers is assumed.
+    var isGuess: Bool { samples.isEmpty }
+
     /// The mean time of an attempt.
     var duration: Interval {
         guard !samples.isEmpty else { return Self.blindWait + .milliseconds(Int64(Self.blindOutput) * 10) }
         return .milliseconds(samples.reduce(0) { $0 + $1.duration.milliseconds } / Int64(samples.count))
     }
-
-    /// Whose answers they are.
-    var name: String { "class \(place.className) on key \(place.key), model \(place.model)" }
 
     /// What is taken for granted of them.
     var assumption: String {

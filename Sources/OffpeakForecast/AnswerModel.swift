@@ -35,6 +35,9 @@ package struct AnswerModel: Sendable {
 
     func report(_ draw: Draw, _ ticket: JobTicket) -> AttemptReport { decks[draw.deck].report(draw.sample, ticket) }
 
+    /// Whether it is taken from no answer of the past.
+    func isGuess(_ draw: Draw) -> Bool { decks[draw.deck].isGuess }
+
     private mutating func deck(_ attempt: AttemptStart, _ flow: Flow) -> Int {
         for known in decksOfFlow[flow.id] ?? [] where known.key == attempt.key && known.model == attempt.model {
             return known.deck
@@ -52,16 +55,25 @@ package struct AnswerModel: Sendable {
         return index
     }
 
-    /// What was assumed of the answers, in sentences, the most used first; of places alike in one.
+    /// What was assumed of the answers, in sentences, the most used first: of places alike in one, and of one class and model
+    /// in one.
     package var sentences: [String] {
-        var told: [(places: [String], assumption: String)] = []
+        var told: [(places: AnswerPlaces, assumption: String)] = []
         for deck in decks.sorted(by: { $0.drawn > $1.drawn }) {
             if let same = told.firstIndex(where: { $0.assumption == deck.assumption }) {
-                told[same].places.append(deck.name)
+                told[same].places.add(deck.place)
             } else {
-                told.append(([deck.name], deck.assumption))
+                told.append((AnswerPlaces(deck.place), deck.assumption))
             }
         }
-        return told.map { $0.places.joined(separator: "; ") + ": " + $0.assumption }
+        var sentences: [(work: String?, text: String)] = []
+        for (places, assumption) in told {
+            if let work = places.work, let same = sentences.firstIndex(where: { $0.work == work }) {
+                sentences[same].text += ". On \(places.keys): \(assumption)"
+            } else {
+                sentences.append((places.work, "\(places.text): \(assumption)"))
+            }
+        }
+        return sentences.map(\.text)
     }
 }

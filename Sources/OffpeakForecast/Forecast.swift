@@ -90,7 +90,8 @@ package struct Forecast {
             wake = dispatch()
         }
         for line in lines where line.isAsked && line.open > 0 {
-            result.abandoned(line.open, reason: holds[line.flow.id]?.reason ?? "nothing of it can be sent")
+            result.abandoned(
+                line.open, reason: line.obstacle ?? holds[line.flow.id]?.reason ?? "nothing of it can be sent")
         }
         return (result, answers)
     }
@@ -190,7 +191,9 @@ package struct Forecast {
         let (after, draw) = answers.answer(attempt, ticket, of: lines[place].flow, step: step)
         begun += 1
         agenda.add(.answered(ticket, draw), at: now + after)
-        if lines[place].isAsked { result.began(attempt) }
+        guard lines[place].isAsked else { return }
+        let leavesFlex = attempt.lane == .sync && scheduler.leavesFlex(of: attempt.key, for: attempt.flow)
+        result.began(attempt, isGuess: answers.isGuess(draw), leavesFlex: leavesFlex)
     }
 
     private mutating func settle(_ settlements: [Settlement]) {

@@ -69,6 +69,8 @@ package struct ForecastResult: Sendable {
     private var holds: [(flow: FlowID, wait: Wait)] = []
     /// Waits since a flow last sent something, by flow: they are none if it never does again.
     private var pending: [FlowID: [Wait]] = [:]
+    /// There are more waits than `waits` has.
+    package private(set) var hasMoreWaits = false
     package private(set) var stops: [Stop] = []
     /// Jobs answered by dearer keys or shared capacity only because what is cheaper has not room enough.
     package private(set) var spilledJobs = 0
@@ -76,6 +78,13 @@ package struct ForecastResult: Sendable {
     package private(set) var charge = Charge()
     /// Some job did not fit a class's budget any more.
     package private(set) var exceedsBudget = false
+    /// Attempts whose answers are taken from nothing that has been. Nothing fails that nobody has seen fail, so that each of
+    /// them answers a job.
+    package private(set) var guessed = 0
+    /// Flows of which something went by lane sync only because an answer in flex could come too late, in the order in which
+    /// they first did; and those that have used flex.
+    private var leftFlex: [FlowID] = []
+    private var usedFlex: Set<FlowID> = []
     /// Decisions of the scheduler, for what they cost.
     package internal(set) var passes = 0
     private var spilling: Set<JobID> = []
@@ -109,6 +118,9 @@ package struct ForecastResult: Sendable {
         return waits
     }
 
+    /// Flows that never use flex, since an answer there could come too late for their deadline.
+    package var tooHurriedForFlex: [FlowID] { leftFlex.filter { !usedFlex.contains($0) } }
+
     /// When the last answer comes; nil when some jobs never get one, as far as can be foreseen.
     package var finish: Timestamp? {
         left > 0 ? nil : batches.compactMap(\.lastAnswer).max()
@@ -131,8 +143,11 @@ package struct ForecastResult: Sendable {
         batches[place].jobs += work.count
     }
 
-    mutating func began(_ attempt: AttemptStart) {
+    mutating func began(_ attempt: AttemptStart, isGuess: Bool, leavesFlex: Bool) {
         if attempt.isSpill { spilling.insert(attempt.job) }
+        if isGuess { guessed += 1 }
+        if attempt.lane == .flex { usedFlex.insert(attempt.flow) }
+        if leavesFlex, !leftFlex.contains(attempt.flow) { leftFlex.append(attempt.flow) }
         guard !pending.isEmpty, let waits = pending.removeValue(forKey: attempt.flow) else { return }
         for wait in waits { confirm(wait, of: attempt.flow) }
     }
@@ -202,6 +217,8 @@ package struct ForecastResult: Sendable {
             holds[same].wait.jobs = max(holds[same].wait.jobs, wait.jobs)
         } else if holds.count < Self.mostHolds {
             holds.append((flow, wait))
+        } else {
+            hasMoreWaits = true
         }
     }
 

@@ -43,11 +43,14 @@ package struct ForecastWork: Sendable {
     package private(set) var deferred: [(due: Timestamp, job: Run)] = []
     /// Whether the forecast is asked for this flow's batch; others only compete with it.
     package var isAsked: Bool
+    /// Why nothing of it is ever sent, if that is known before.
+    package var obstacle: String?
     package private(set) var count = 0
 
-    package init(flow: Flow, isAsked: Bool = true) {
+    package init(flow: Flow, isAsked: Bool = true, obstacle: String? = nil) {
         self.flow = flow
         self.isAsked = isAsked
+        self.obstacle = obstacle
     }
 
     /// Adds some ready jobs at the end.
@@ -74,6 +77,7 @@ package struct ForecastWork: Sendable {
 struct ForecastLine {
     let flow: Flow
     let isAsked: Bool
+    let obstacle: String?
     private let runs: [ForecastWork.Run]
     private var run = 0
     private var usedOfRun: Int32 = 0
@@ -91,7 +95,8 @@ struct ForecastLine {
     private(set) var generation = 0
 
     init(_ work: ForecastWork, firstJob: JobID) {
-        (flow, isAsked, runs, nextJob) = (work.flow, work.isAsked, work.runs, firstJob)
+        (flow, isAsked, obstacle) = (work.flow, work.isAsked, work.obstacle)
+        (runs, nextJob) = (work.runs, firstJob)
         waiting = work.count - work.deferred.count
         away = work.deferred.count
     }

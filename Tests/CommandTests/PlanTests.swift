@@ -306,16 +306,20 @@ import Testing
         #expect(try await place.ok("report").contains("answers, foreseen"))
 
         let parked = 60 - succeeded
-        func isTold(_ ending: String) async throws -> Bool {
-            try await Self.plan(place, "b1")["assumptions"].list.contains {
-                $0.text.hasPrefix("\(parked) parked jobs of b1 (budget_exhausted): \(ending)")
-            }
+        func told(_ ending: String) async throws -> Document? {
+            let plan = try await Self.plan(place, "b1")
+            let start = "\(parked) parked jobs of b1 (budget_exhausted) \(ending)"
+            return plan["assumptions"].list.contains { $0.text.hasPrefix(start) } ? plan : nil
         }
-        #expect(try await isTold("there is no money for them, and they stay parked"))
+        let budget = "the budget of 0.005 USD per batch of class nightly is used up"
+        let poor = try await told("stay parked, in none of these figures: \(budget)")
+        #expect(try #require(poor)["jobs"].int == 0)
         #expect(try await place.ok("plan", "b1").contains("- \(parked) parked jobs of b1 (budget_exhausted)"))
         try place.write(
             try place.read("offpeak.json5").replacing("usd: 0.005", with: "usd: 5"), to: "offpeak.json5")
-        #expect(try await isTold("the next run takes them up"))
+        let rich = try #require(try await told("go on with the next run, and are in all of these figures"))
+        #expect(rich["jobs"].int == parked && rich["by_key"][0]["jobs"].int == parked)
+        #expect(rich["cost"]["provider_usd"].text != "0.00")
         try await place.ok("run")
         #expect(try await place.status()["jobs"]["succeeded"].int == 60)
     }

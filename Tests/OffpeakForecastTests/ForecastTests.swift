@@ -217,6 +217,29 @@ import Testing
         #expect(result.charge.billed == Money(nanodollars: 150_000_000))
     }
 
+    @Test func `the answers of one class and model are told in one sentence, key by key`() throws {
+        var bench = Bench()
+        for name in ["own", "twin", "other", "third"] { bench.add(Bench.key(name, Limits(concurrent: 4))) }
+        bench.classes = [Self.policy("c"), Self.policy("d")]
+        bench.learn("c", "own", latency: .seconds(2))
+        bench.learn("c", "twin", latency: .seconds(2))
+        bench.learn("c", "other", latency: .seconds(3))
+        bench.learn("c", "third", latency: .seconds(2))
+        bench.add(400, of: "c", batch: 1)
+        let average = "answers as the last 200, on average 100 input tokens, 50 output tokens and"
+        let sentences = bench.run().sentences
+        #expect(
+            sentences == [
+                "class c, model m, on keys own, twin and third: \(average) 2000 ms an attempt. On key other: \(average) 3000 ms "
+                    + "an attempt"
+            ], "\(sentences)")
+        // What is known of one class says nothing of another.
+        bench.add(400, of: "d", batch: 2)
+        let (result, all) = bench.run()
+        #expect(all.count == 2 && all[0].hasPrefix("class ") && result.guessed == 400, "\(all)")
+        #expect(all.contains { $0.hasPrefix("class d, model m, on keys ") && $0.contains("no answers to learn") })
+    }
+
     @Test func `refused jobs end as failed in the share of the past`() {
         var bench = Self.bench(Limits(concurrent: 4))
         bench.history = AnswerHistory()

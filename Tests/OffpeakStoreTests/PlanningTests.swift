@@ -36,6 +36,33 @@ import Testing
         #expect(jobs.allSatisfy { $0.maxOutputTokens == 100 })
     }
 
+    @Test func `what a run takes up is read among the ready jobs, in input order, and nothing else that is parked`()
+        throws
+    {
+        let harness = try SQLiteHarness()
+        _ = try harness.submit((1...4).map { Prompt(customID: String(repeating: "x", count: $0)) }, at: at(1))
+        let tickets = try harness.queue.peek(flow: 1, limit: 9)
+        let codes = [MoneyStop.budgetExhausted.rawValue, "ready", MoneyStop.unknownCost.rawValue, "timed_out"]
+        var tick = Tick()
+        tick.stops = zip(tickets, codes).filter { $0.1 != "ready" }.map { ticket, code in
+            JobStop(
+                job: ticket.id, flow: 1, lease: ticket.lease, state: .parked,
+                failure: Failure(.quotaExhausted, code: code, message: "m"))
+        }
+        _ = try harness.queue.commit(tick, at: at(4))
+        let reader = try QueueReader(queue: harness.folder.queue)
+        defer { reader.close() }
+        for (reasons, expected) in [
+            ([], [11]), ([.budgetExhausted], [10, 11]), ([.unknownCost], [11, 12]),
+            ([.unknownCost, .budgetExhausted], [10, 11, 12]), ([.exceedsQuota], [11]),
+        ] as [([MoneyStop], [Int])] {
+            var jobs: [PlannedJob] = []
+            try reader.openJobs(of: 1, takingUp: reasons) { jobs.append($0) }
+            #expect(jobs.map(\.bodyBytes) == expected, "\(reasons)")
+            #expect(jobs.allSatisfy { $0.maxOutputTokens == 100 && $0.due == nil })
+        }
+    }
+
     @Test func `past attempts come latest first, answered or failed, with what they used`() throws {
         let harness = try SQLiteHarness()
         _ = try harness.submit((1...4).map { Prompt(customID: "\($0)") }, at: at(1))

@@ -43,7 +43,8 @@ struct ForecastComparison: Sendable, Equatable {
         return Self.perMille(delay.milliseconds, of: (foreseen - forecast.made).milliseconds)
     }
 
-    /// How much more it cost than foreseen, on both bills, in tenths of a percent; nil while work is left.
+    /// How much more it cost than foreseen, on both bills, in tenths of a percent; nil while work is left, and where no cost
+    /// was foreseen: that compares nothing.
     var excessPerMille: Int? {
         let foreseen = forecast.charge.billed
         guard left == 0 else { return nil }
@@ -51,7 +52,6 @@ struct ForecastComparison: Sendable, Equatable {
     }
 
     private static func perMille(_ part: Int64, of whole: Int64) -> Int? {
-        if part == 0 { return 0 }
         guard whole > 0 else { return nil }
         let exact = Int128(part) * 1_000
         return Int(clamping: (abs(exact) + Int128(whole) / 2) / Int128(whole)) * (part < 0 ? -1 : 1)
@@ -79,13 +79,19 @@ struct ForecastComparison: Sendable, Equatable {
         }
         writer.object("off") {
             if let delay {
-                $0.member("finish_seconds", Int(delay.milliseconds / 1_000))
+                $0.member("finish_seconds", Self.seconds(delay))
             } else {
                 $0.null("finish_seconds")
             }
             $0.member("finish_percent", delayPerMille.map(Self.percent))
             $0.member("cost_percent", excessPerMille.map(Self.percent))
         }
+    }
+
+    /// To the nearest second, half a second away from zero.
+    private static func seconds(_ length: Interval) -> Int {
+        let ms = length.milliseconds
+        return Int((abs(ms) + 500) / 1_000) * (ms < 0 ? -1 : 1)
     }
 
     private static func write(_ name: String, _ count: Int?, to writer: inout JSONWriter) {
@@ -125,9 +131,9 @@ struct ForecastComparison: Sendable, Equatable {
             "b\(forecast.batch)", "\(forecast.jobs)", TimeText.rfc3339(forecast.made),
             forecast.answers.map(String.init) ?? "", answers.map(String.init) ?? "",
             forecast.finish.map(TimeText.rfc3339) ?? "never",
-            finish.map(TimeText.rfc3339) ?? "\(left) left", late ?? "",
+            finish.map(TimeText.rfc3339) ?? "\(left) left", late ?? "-",
             forecast.charge.billed.text, charge.billed.text,
-            excessPerMille.map { "\(Self.percent($0)) %" } ?? "",
+            excessPerMille.map { "\(Self.percent($0)) %" } ?? "-",
         ]
     }
 

@@ -14,6 +14,8 @@ struct Plan: Sendable {
         /// Answered jobs.
         var jobs: Int
         var meetsDeadline: Bool?
+        /// What of it has no known price, and so is not in `charge`.
+        var unpriced = Unpriced()
     }
 
     let planner: Planner
@@ -29,7 +31,7 @@ struct Plan: Sendable {
         assumptions = ["a run works the queue from now on without a break", Self.pastUse]
         assumptions += planner.inputs.assumptions
         assumptions += main.answers.sentences + planner.prices(of: result)
-        assumptions += burst + planner.parked
+        assumptions += burst + planner.takenUp + planner.parked(beside: result.stops)
         assumptions.append("beyond these, nothing fails and no provider is slower or stricter than it was")
         guard result.jobs > 0 else { return }
         for outcome in others where outcome.result.answered > 0 {
@@ -37,13 +39,14 @@ struct Plan: Sendable {
             if outcome.variant.isUnhurried, outcome.result.spilledJobs >= result.spilledJobs { continue }
             let choice = Alternative(
                 name: outcome.variant.name, finish: outcome.result.finish, charge: outcome.result.charge,
-                jobs: outcome.result.answered, meetsDeadline: planner.meetsDeadline(outcome.result))
+                jobs: outcome.result.answered, meetsDeadline: planner.meetsDeadline(outcome.result),
+                unpriced: Unpriced(outcome.result.shares, configuration: planner.configuration))
             if !alternatives.contains(where: { $0.finish == choice.finish && $0.charge == choice.charge }) {
                 alternatives.append(choice)
             }
         }
         alternatives += choices.lanes(of: result)
-        assumptions += choices.notes(shown: alternatives.map(\.name))
+        assumptions += choices.notes(shown: alternatives.map(\.name), result)
     }
 
     /// What chance may do to the finish.
@@ -77,27 +80,48 @@ struct Plan: Sendable {
 }
 
 extension Planner {
-    /// What becomes of the parked jobs of what was asked for, if nobody does anything.
-    var parked: [String] {
-        var scheduler = scheduler(PlanVariant(name: "parked"))
+    /// Which parked jobs are part of the forecast.
+    var takenUp: [String] {
+        inputs.takenUp.reduce(into: [(text: String, jobs: Int)]()) { told, group in
+            let text = "of b\(group.flow.batch) (\(group.reason.rawValue))"
+            if let same = told.firstIndex(where: { $0.text == text }) {
+                told[same].jobs += group.jobs
+            } else {
+                told.append((text, group.jobs))
+            }
+        }.map { text, jobs in
+            "\(Words.count(jobs, "parked job")) \(text) \(jobs == 1 ? "goes" : "go") on with the next run, and "
+                + "\(jobs == 1 ? "is" : "are") in all of these figures; what does not fit is parked again"
+        }
+    }
+
+    /// What becomes of the parked jobs of what was asked for that stay parked if nobody does anything. What a forecast tells
+    /// of the jobs that it stops is not told again.
+    func parked(beside stops: [ForecastResult.Stop] = []) -> [String] {
         var sentences: [String] = []
         for (batch, jobs) in inputs.parked {
-            var rest = jobs
-            for group in inputs.parkedForMoney where group.flow.batch == batch {
-                rest -= group.jobs
-                let text = "\(Words.count(group.jobs, "parked job")) of b\(batch) (\(group.reason.rawValue))"
-                let goesOn = scheduler.hasMoney(for: group.decisive, of: group.flow, at: inputs.now)
-                sentences.append(
-                    goesOn
-                        ? "\(text): the next run takes them up, since there is money for them now or in a later period; they "
-                            + "are in none of these figures, and what does not fit is parked again"
-                        : "\(text): there is no money for them, and they stay parked; they are in none of these figures"
-                )
+            var groups: [(code: String, reason: String, jobs: Int)] = []
+            for (group, reason) in inputs.parkedForMoney where group.flow.batch == batch {
+                // What is too much for itself was judged by the smallest of its kind.
+                let why = group.jobs > 1 && reason.hasPrefix("this job alone") ? "of the smallest, " + reason : reason
+                if let same = groups.firstIndex(where: { $0.code == group.reason.rawValue && $0.reason == why }) {
+                    groups[same].jobs += group.jobs
+                } else {
+                    groups.append((group.reason.rawValue, why, group.jobs))
+                }
             }
+            for group in groups {
+                let isTold = stops.contains { $0.end == .parked && $0.reason == group.reason }
+                sentences.append(
+                    "\(Words.count(group.jobs, "parked job")) of b\(batch) (\(group.code)) "
+                        + "\(group.jobs == 1 ? "stays" : "stay") parked, in none of these figures"
+                        + (isTold ? ", for the same reason as those that are parked here" : ": \(group.reason)"))
+            }
+            let rest = jobs - groups.reduce(0) { $0 + $1.jobs }
             guard rest > 0 else { continue }
             sentences.append(
-                "\(Words.count(rest, "parked job")) of b\(batch) wait for `offpeak retry b\(batch) --parked`; they are in none "
-                    + "of these figures")
+                "\(Words.count(rest, "parked job")) of b\(batch) \(rest == 1 ? "waits" : "wait") for `offpeak retry "
+                    + "b\(batch) --parked`, in none of these figures")
         }
         return sentences
     }
@@ -124,21 +148,5 @@ extension Planner {
             holds = (holds ?? true) && isMet
         }
         return holds
-    }
-
-    /// Where the prices of a forecast come from, and which are missing.
-    func prices(of result: ForecastResult) -> [String] {
-        var sentences: [String] = []
-        for share in result.shares where share.usage.totalTokens > 0 {
-            guard let key = configuration.key(share.route.key) else { continue }
-            let place = "\(share.route.model) on key \(key.name)"
-            if let price = configuration.priceBook.price(of: key, model: share.route.model) {
-                sentences.append("the price of \(place) is from: \(price.source)")
-            } else {
-                sentences.append(
-                    "the price of \(place) is unknown: its \(share.usage.totalTokens) tokens are in no sum of money")
-            }
-        }
-        return sentences
     }
 }

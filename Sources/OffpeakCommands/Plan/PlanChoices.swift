@@ -72,8 +72,10 @@ struct PlanChoices {
         [Lane.batch, .flex].compactMap { lane in
             var charge = Charge()
             var isCheaper = false
+            var unpriced = Unpriced()
             for share in main.shares {
                 let other = self.charge(of: share, on: lane)
+                if other == nil, configuration.isUnpriced(share) { unpriced.add(share) }
                 isCheaper = isCheaper || other != nil
                 charge = charge + (other ?? share.charge)
             }
@@ -83,7 +85,7 @@ struct PlanChoices {
                 name: Self.name(of: lane), finish: finish, charge: charge, jobs: main.answered,
                 meetsDeadline: Planner.tightest(main).map { tightest in
                     finish.map { $0 <= tightest.deadline! } ?? false
-                })
+                }, unpriced: unpriced)
         }
     }
 
@@ -111,20 +113,59 @@ struct PlanChoices {
     // MARK: Notes
 
     /// What has to be known of the alternatives that are shown.
-    func notes(shown: [String]) -> [String] {
+    func notes(shown: [String], _ main: ForecastResult) -> [String] {
         var notes: [String] = []
+        let hurried = hurriedForFlex(main)
         for lane in [Lane.batch, .flex] where shown.contains(Self.name(of: lane)) {
             notes.append(
                 lane == .batch
                     ? "batch lane: half-price batch APIs answer within 24 h; offpeak does not use them yet"
-                    : "flex lane: the class's `lanes` leave it out, or it is too slow for the deadline; taken to answer as fast"
+                    : "flex lane: \(hurried.isEmpty ? "the class's `lanes` leave it out; " : "")taken to answer as fast"
             )
         }
+        notes += hurried
         let hasPlatform = configuration.keys.contains { $0.enabled && $0.isShared }
+        var bound: [(why: (one: String, several: String), names: [String])] = []
         for policy in policies where hasPlatform && !keys(policy).contains(where: \.isShared) {
-            let why = policy.isClosed ? "is \(policy.posture.rawValue)" : "uses no shared capacity"
-            notes.append("class \(policy.name) \(why): no alternative takes it off its own keys")
+            let posture = policy.posture.rawValue
+            let why =
+                policy.isClosed
+                ? ("is \(posture)", "are \(posture)") : ("uses no shared capacity", "use no shared capacity")
+            if let same = bound.firstIndex(where: { $0.why == why }) {
+                bound[same].names.append(policy.name)
+            } else {
+                bound.append((why, [policy.name]))
+            }
         }
         return notes
+            + bound.map { why, names in
+                names.count == 1
+                    ? "class \(names[0]) \(why.one): no alternative takes it off its own keys"
+                    : "classes \(Words.list(names)) \(why.several): no alternative takes them off their own keys"
+            }
+    }
+
+    /// Why lane sync serves what flex could: an answer there might come after the deadline.
+    private func hurriedForFlex(_ main: ForecastResult) -> [String] {
+        var told: [(time: String, advice: Bool, names: [String])] = []
+        for policy in policies {
+            let flows = planner.inputs.work.map(\.flow).filter { flow in
+                flow.className == policy.name && main.tooHurriedForFlex.contains(flow.id)
+            }
+            guard let deadline = flows.compactMap(\.deadline).max() else { continue }
+            let time = policy.timeout(in: .flex).durationText
+            // Below that, no time in which flex could answer leaves enough for lane sync.
+            let advice = deadline - planner.inputs.now > .minutes(1)
+            if let same = told.firstIndex(where: { $0.time == time && $0.advice == advice }) {
+                told[same].names.append(policy.name)
+            } else {
+                told.append((time, advice, [policy.name]))
+            }
+        }
+        return told.map { time, advice, names in
+            "\(Words.list("class", plural: "classes", names)): lane sync serves, not flex: an answer there may take \(time), "
+                + "and after that lane sync could not do all by the deadline"
+                + (advice ? "; with a shorter `timeout`, flex may be used" : "")
+        }
     }
 }

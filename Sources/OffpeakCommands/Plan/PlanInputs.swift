@@ -43,9 +43,11 @@ struct PlanInputs: Sendable {
     private(set) var memory = RunMemory(keys: [], attempts: [], dayUse: [])
     private(set) var spend: [SpendRow] = []
     private(set) var pauses = Pauses()
-    /// Parked jobs of what was asked for, and those of them that the lack of money has parked.
+    /// Parked jobs of what was asked for that stay parked, and which of them money keeps there, with what it says of them.
     private(set) var parked: [(batch: BatchID, jobs: Int)] = []
-    private(set) var parkedForMoney: [MoneyParked] = []
+    private(set) var parkedForMoney: [(group: MoneyParked, reason: String)] = []
+    /// Parked jobs of what was asked for that the next run takes up as it begins; they are part of `work`.
+    private(set) var takenUp: [MoneyParked] = []
     /// What is assumed of the work, in sentences.
     private(set) var assumptions: [String] = []
 
@@ -66,21 +68,39 @@ struct PlanInputs: Sendable {
 
     /// Reads the open jobs of a queue and what a run would recall.
     mutating func read(_ reader: QueueReader, asked: [BatchID], _ configuration: Configuration) throws {
+        try readPast(reader)
+        var scheduler = Planner(configuration: configuration, inputs: self).scheduler(PlanVariant(name: "taken up"))
         var rivals: [(batch: BatchID, jobs: Int)] = []
         var inFlight = 0
         for batch in try reader.batches() where batch.state == .open {
             let isAsked = asked.contains(batch.id)
-            if isAsked {
-                note(batch, configuration)
-                let flows = batch.flows.filter { $0.counts.parked > 0 }.map(\.flow)
-                parkedForMoney += try reader.parkedForMoney(of: flows)
-            }
+            if isAsked { names[batch.id] = "b\(batch.id)" }
             guard isAsked || !batch.paused else { continue }
+            let flows = batch.flows.filter { $0.counts.parked > 0 }.map(\.flow)
+            var goingOn: [MoneyParked] = []
+            for group in try reader.parkedForMoney(of: flows) {
+                if let reason = scheduler.stayingStopped(group.decisive, of: group.flow, at: now) {
+                    if isAsked { parkedForMoney.append((group, reason)) }
+                } else {
+                    goingOn.append(group)
+                }
+            }
+            if isAsked {
+                takenUp += goingOn
+                let staying = batch.counts.parked - goingOn.reduce(0) { $0 + $1.jobs }
+                if staying > 0 { parked.append((batch.id, staying)) }
+            }
             var jobs = 0
-            for status in batch.flows where status.counts.waiting + status.counts.inFlight > 0 {
-                guard isAsked || configuration.policy(of: status.flow.className) != nil else { continue }
-                var flow = ForecastWork(flow: status.flow, isAsked: isAsked)
-                try reader.openJobs(of: status.flow.id) { job in
+            for status in batch.flows {
+                let reasons = goingOn.filter { $0.flow.id == status.flow.id }.map(\.reason)
+                guard status.counts.waiting + status.counts.inFlight > 0 || !reasons.isEmpty else { continue }
+                let className = status.flow.className
+                let isKnown = configuration.policy(of: className) != nil
+                guard isAsked || isKnown else { continue }
+                var flow = ForecastWork(
+                    flow: status.flow, isAsked: isAsked,
+                    obstacle: isKnown ? nil : "class \(className) is not in the configuration")
+                try reader.openJobs(of: status.flow.id, takingUp: reasons) { job in
                     if let due = job.due {
                         flow.addDeferred(
                             until: due, bodyBytes: job.bodyBytes, maxOutputTokens: job.maxOutputTokens,
@@ -104,15 +124,24 @@ struct PlanInputs: Sendable {
                 "\(jobs) of \(list)\(more) are worked at the same time, and are in none of these figures")
         }
         if inFlight > 0 { assumptions.append("\(Words.count(inFlight, "job")) in flight now count as not sent yet") }
-        try readPast(reader)
     }
 
     private mutating func readPast(_ reader: QueueReader) throws {
         memory = try reader.runMemory(calendar, at: now)
         // Jobs in flight are counted as not sent, so their sending is not counted.
         memory.attempts.removeAll { $0.ended == nil }
+        var rejected: [(reason: String, keys: [String])] = []
         for key in memory.keys where key.health == "rejected" {
-            assumptions.append("key \(key.key) is taken to be mended: when it was last used, \(key.reason)")
+            if let same = rejected.firstIndex(where: { $0.reason == key.reason }) {
+                rejected[same].keys.append(key.key)
+            } else {
+                rejected.append((key.reason, [key.key]))
+            }
+        }
+        for (reason, keys) in rejected {
+            let (are, were) = keys.count == 1 ? ("is", "it was") : ("are", "they were")
+            assumptions.append(
+                "\(Words.list("key", keys)) \(are) taken to be mended: when \(were) last used, \(reason)")
         }
         spend = try reader.spend()
         pauses = try reader.pauses()
@@ -126,19 +155,6 @@ struct PlanInputs: Sendable {
                     className: past.className, key: past.key, model: past.model, endpoint: past.endpoint))
         }
         self.history = history
-    }
-
-    private mutating func note(_ batch: BatchStatus, _ configuration: Configuration) {
-        names[batch.id] = "b\(batch.id)"
-        if batch.counts.parked > 0 { parked.append((batch.id, batch.counts.parked)) }
-        var unknown: [String: Int] = [:]
-        for status in batch.flows where configuration.policy(of: status.flow.className) == nil {
-            unknown[status.flow.className, default: 0] += status.counts.waiting
-        }
-        for (name, jobs) in unknown.sorted(by: { $0.key < $1.key }) where jobs > 0 {
-            assumptions.append(
-                "class \(name) is not in the configuration: its \(Words.count(jobs, "job")) wait for ever")
-        }
     }
 
     /// What a batch has cost so far, and how many answers it has.

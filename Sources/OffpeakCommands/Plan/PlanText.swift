@@ -16,6 +16,8 @@ extension Plan {
         writer.member("deadline", tightest?.deadline)
         if let met = tightest?.meetsDeadline { writer.member("deadline_met", met) } else { writer.null("deadline_met") }
         writer.member("budget_held", !result.exceedsBudget)
+        writer.member("guessed_jobs", result.guessed)
+        writer.member("unpriced_jobs", unpriced.jobs)
         writer.cost(result.charge)
         writer.array("by_key") { array in
             for share in byKey {
@@ -24,6 +26,7 @@ extension Plan {
                     $0.member("lane", share.route.lane.rawValue)
                     $0.member("bill", share.route.bill.rawValue)
                     $0.member("jobs", share.jobs)
+                    $0.member("unpriced_jobs", share.unpriced.jobs)
                     $0.object("usage") { $0.members(share.usage) }
                     $0.cost(share.charge)
                 }
@@ -74,28 +77,43 @@ extension Plan {
     private static func write(_ choice: Alternative, to writer: inout JSONWriter) {
         writer.member("name", choice.name)
         writer.member("jobs", choice.jobs)
+        writer.member("unpriced_jobs", choice.unpriced.jobs)
         writer.member("finish", choice.finish)
         if let met = choice.meetsDeadline { writer.member("deadline_met", met) } else { writer.null("deadline_met") }
         writer.cost(choice.charge)
     }
 
-    /// A key's models are one line.
-    private var byKey: [ForecastResult.Share] {
-        var sums: [ForecastResult.Share] = []
-        for share in result.shares {
-            if let same = sums.firstIndex(where: {
-                $0.route.key == share.route.key && $0.route.lane == share.route.lane
-                    && $0.route.bill == share.route.bill
-            }) {
-                sums[same].jobs += share.jobs
-                sums[same].usage = sums[same].usage + share.usage
-                sums[same].charge = sums[same].charge + share.charge
-            } else {
-                sums.append(share)
-            }
-        }
-        return sums
+    /// What a key serves in a lane.
+    private struct KeyLine {
+        let route: LedgerRoute
+        var jobs = 0
+        var usage = Usage()
+        var charge = Charge()
+        var unpriced = Unpriced()
     }
+
+    /// A key's models are one line.
+    private var byKey: [KeyLine] {
+        var lines: [KeyLine] = []
+        for share in result.shares {
+            let (route, same) = (
+                share.route,
+                lines.firstIndex {
+                    $0.route.key == share.route.key && $0.route.lane == share.route.lane
+                        && $0.route.bill == share.route.bill
+                }
+            )
+            let place = same ?? lines.count
+            if same == nil { lines.append(KeyLine(route: route)) }
+            lines[place].jobs += share.jobs
+            lines[place].usage = lines[place].usage + share.usage
+            lines[place].charge = lines[place].charge + share.charge
+            if planner.configuration.isUnpriced(share) { lines[place].unpriced.add(share) }
+        }
+        return lines
+    }
+
+    private var unpriced: Unpriced { Unpriced(result.shares, configuration: planner.configuration) }
 
     // MARK: Text
 
@@ -108,34 +126,77 @@ extension Plan {
             return [
                 "nothing waits; \(Words.count(parked, "parked job")) are not forecast: `offpeak status` tells why they "
                     + "stopped and what takes them up again"
-            ] + planner.parked.map { "- " + $0 }
+            ] + planner.parked().map { "- " + $0 }
         }
         var lines = ["\(names): \(Words.count(result.jobs, "job"))"]
         if let finish = result.finish {
-            lines.append("done: \(clock(finish)), \(TimeText.length(finish - now)) from now")
+            lines.append("done: \(clock(finish)), \(TimeText.length(finish - now)) from now\(guess)")
         } else if result.left > 0 {
             lines.append("done: not to be foreseen; \(Words.count(result.left, "job")) would still wait")
         }
-        lines.append("cost: \(MoneyText.cost(result.charge.rounded, unknown: Charge(), attempts: 0))")
+        lines.append("cost: \(cost)")
         lines += deadlines
         if result.exceedsBudget || hasBudget {
-            lines.append("budget: \(result.exceedsBudget ? "does not hold" : "holds")")
+            lines.append("budget: \(result.exceedsBudget ? "does not hold" : "holds")\(condition)")
         }
         if result.spilledJobs > 0 {
             lines.append(
                 "spill: \(Words.count(result.spilledJobs, "job")), \(result.spillCharge.rounded.billed.text) USD, since what is cheaper has not room enough"
             )
         }
-        for wait in result.waits {
-            lines.append("deferred: \(Words.count(wait.jobs, "job")) until \(clock(wait.until)): \(wait.reason)")
-        }
+        lines += waits
         for stop in result.stops {
             let end = stop.end == .waiting ? "waiting for ever" : stop.end.rawValue
-            lines.append("\(end): \(Words.count(stop.jobs, "job")): \(stop.reason)")
+            let isTold = result.waits.contains { $0.reason == stop.reason }
+            lines.append("\(end): \(Words.count(stop.jobs, "job")): \(isTold ? "for the same reason" : stop.reason)")
         }
-        lines += [""] + keyTable
+        if !result.shares.isEmpty { lines += [""] + keyTable }
         if !alternatives.isEmpty { lines += [""] + alternativeTable }
         return lines + ["", "assumed:"] + assumptions.map { "- " + $0 }
+    }
+
+    /// Behind figures that rest on no answer of the past, or on few.
+    private var guess: String {
+        result.guessed == 0 ? "" : result.guessed < result.answered ? " (partly guessed)" : " (guessed)"
+    }
+
+    /// The same behind a verdict.
+    private var condition: String { result.guessed == 0 ? "" : ", if answers are as assumed below" }
+
+    private var cost: String {
+        let (unpriced, charge) = (unpriced, result.charge)
+        guard unpriced.jobs > 0 else { return MoneyText.cost(charge.rounded, unknown: Charge(), attempts: 0) + guess }
+        if unpriced.jobs == result.answered, charge == Charge() {
+            return
+                "unknown: no price is known for \(unpriced.jobs == 1 ? "the job" : "any of the \(unpriced.jobs) jobs")"
+        }
+        return MoneyText.cost(charge.rounded, unknown: Charge(), attempts: 0)
+            + ", and the unknown price of \(unpriced.jobs) of \(Words.count(result.answered, "job"))" + guess
+    }
+
+    /// What waits for one and the same reason again and again is told once.
+    private var waits: [String] {
+        var told: [(reason: String, waits: [ForecastResult.Wait])] = []
+        for wait in result.waits {
+            if let same = told.firstIndex(where: { $0.reason == wait.reason }) {
+                told[same].waits.append(wait)
+            } else {
+                told.append((wait.reason, [wait]))
+            }
+        }
+        return told.map { reason, waits in
+            func part(_ wait: ForecastResult.Wait) -> String { "\(wait.jobs) until \(clock(wait.until))" }
+            var text = "\(Words.count(waits[0].jobs, "job")) until \(clock(waits[0].until))"
+            if waits.count > 3 {
+                text +=
+                    result.hasMoreWaits
+                    ? ", and so on more than \(waits.count) times"
+                    : ", and so on \(waits.count) times, the last \(part(waits[waits.count - 1]))"
+            } else {
+                text += waits.dropFirst().map { ", " + part($0) }.joined()
+            }
+            return "deferred: \(text): \(reason)"
+        }
     }
 
     private var deadlines: [String] {
@@ -144,7 +205,7 @@ extension Plan {
             let text = "deadline\(name): \(clock(share.deadline!))"
             if share.meetsDeadline == true {
                 let spare = share.finish.map { ", \(TimeText.length(share.deadline! - $0)) to spare" } ?? ""
-                return text + ": holds" + spare
+                return text + ": holds" + spare + condition
             }
             var parts: [String] = []
             if share.late > 0, let last = share.lastAnswer {
@@ -154,7 +215,7 @@ extension Plan {
             if share.parked + share.left > 0 {
                 parts.append("\(Words.count(share.parked + share.left, "job")) not answered")
             }
-            return text + ": does not hold: " + parts.joined(separator: ", ")
+            return text + ": does not hold: " + parts.joined(separator: ", ") + condition
         }
     }
 
@@ -169,7 +230,7 @@ extension Plan {
             [
                 share.route.key, share.route.lane.rawValue, share.route.bill.words, "\(share.jobs)",
                 "\(share.usage.inputTokens)", "\(share.usage.outputTokens)",
-            ] + money(share.charge)
+            ] + money(share.charge, share.unpriced)
         }
         return TextTable(
             columns: [
@@ -184,14 +245,16 @@ extension Plan {
         // What answers less costs less: where not all is answered, that is told.
         let answers = [result.answered] + alternatives.map(\.jobs)
         let isPartial = answers.contains { $0 < result.jobs }
-        func row(_ name: String, _ jobs: Int, _ finish: Timestamp?, _ met: Bool?, _ charge: Charge) -> [String] {
+        func row(
+            _ name: String, _ jobs: Int, _ finish: Timestamp?, _ met: Bool?, _ charge: Charge, _ unpriced: Unpriced
+        ) -> [String] {
             let deadline = met.map { $0 ? "holds" : "does not hold" } ?? ""
             return [name, finish.map(clock) ?? "not to be foreseen"] + (hasDeadline ? [deadline] : [])
-                + (isPartial ? ["\(jobs)"] : []) + money(charge)
+                + (isPartial ? ["\(jobs)"] : []) + money(charge, unpriced)
         }
         let rows =
-            [row("as planned", result.answered, result.finish, tightest?.meetsDeadline, result.charge)]
-            + alternatives.map { row($0.name, $0.jobs, $0.finish, $0.meetsDeadline, $0.charge) }
+            [row("as planned", result.answered, result.finish, tightest?.meetsDeadline, result.charge, unpriced)]
+            + alternatives.map { row($0.name, $0.jobs, $0.finish, $0.meetsDeadline, $0.charge, $0.unpriced) }
         return TextTable(
             columns: ["alternative", "done"] + (hasDeadline ? ["deadline"] : []) + (isPartial ? ["answered"] : [])
                 + ["provider USD", "platform USD"],
@@ -199,8 +262,14 @@ extension Plan {
         ).lines
     }
 
-    private func money(_ charge: Charge) -> [String] {
-        [charge.rounded.provider.text, charge.rounded.platform.text]
+    private func money(_ charge: Charge, _ unpriced: Unpriced) -> [String] {
+        func cell(_ money: Money, _ isUnpriced: Bool) -> String {
+            isUnpriced ? money == .zero ? "unknown" : "> \(money.text)" : money.text
+        }
+        return [
+            cell(charge.rounded.provider, unpriced.isOnProviders),
+            cell(charge.rounded.platform, unpriced.isOnPlatforms),
+        ]
     }
 
     /// A moment as the clocks of the configured zone show it.

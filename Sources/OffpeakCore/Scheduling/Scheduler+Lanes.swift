@@ -105,6 +105,11 @@ extension Scheduler {
         return isInTime
     }
 
+    /// Whether a flow's work travels in lane sync on a key since an answer in flex could come too late for its deadline.
+    package func leavesFlex(of key: String, for flow: FlowID) -> Bool {
+        laneVerdicts[flow]?.contains { !$0.isInTime && keys[$0.key].name == key } ?? false
+    }
+
     private func flexLeavesTime(
         _ key: Int, _ ticket: JobTicket, _ state: FlowState, until deadline: Timestamp, at now: Timestamp
     ) -> Bool {

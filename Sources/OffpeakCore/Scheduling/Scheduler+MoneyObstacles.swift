@@ -39,19 +39,29 @@ extension Scheduler {
 
     /// Whether a job that money has stopped could go by it now, or wait for a period in which it can. Call after `recall`.
     package mutating func hasMoney(for ticket: JobTicket, of flow: Flow, at now: Timestamp) -> Bool {
-        guard let index = classes.firstIndex(where: { $0.policy.name == flow.className }) else { return false }
+        stayingStopped(ticket, of: flow, at: now) == nil
+    }
+
+    /// Why a job that money has stopped can go neither now nor in a later period, by the first key that it could use; nil
+    /// when it can. Call after `recall`.
+    package mutating func stayingStopped(_ ticket: JobTicket, of flow: Flow, at now: Timestamp) -> String? {
+        guard let index = classes.firstIndex(where: { $0.policy.name == flow.className }) else {
+            return "class \(flow.className) is not in the configuration"
+        }
         let policy = classes[index].policy
         let chain = policy.models[flow.model] ?? [flow.model]
         let models = policy.ladders[.quotaExhausted]?.contains(.nextModel) == true ? chain : Array(chain.prefix(1))
         let state = FlowState(flow: flow, classIndex: index, chain: chain)
+        var reason: String?
         for key in classes[index].candidates {
             for model in models.compactMap({ keys[key].descriptor.providerModel(for: $0, at: flow.endpoint) }) {
                 let lane = lane(key, model, ticket, state, at: now).lane
-                guard let obstacle = moneyObstacle(key, model, lane, ticket, state, at: now) else { return true }
-                if !obstacle.needsPerson { return true }
+                guard let obstacle = moneyObstacle(key, model, lane, ticket, state, at: now) else { return nil }
+                guard obstacle.needsPerson else { return nil }
+                reason = reason ?? obstacle.failure?.message ?? obstacle.reason
             }
         }
-        return false
+        return reason ?? "no key of the class serves the model"
     }
 
     /// What makes it impossible to say what a request takes at most; nil when nothing does.

@@ -28,6 +28,14 @@ private enum SQL {
     // In input order, which for ready jobs is the index's own.
     static let ready: StaticString =
         "SELECT bytes, max_output, beyond FROM job WHERE state = 0 AND flow = ? ORDER BY id"
+    /// The same with what a run takes up as it begins: parked jobs whose failure has one of six codes.
+    static let readyOrTakenUp: StaticString = """
+        SELECT bytes, max_output, beyond, id FROM job WHERE state = 0 AND flow = ?1
+        UNION ALL
+        SELECT bytes, max_output, beyond, id FROM job WHERE state = 3 AND flow = ?1 AND EXISTS (
+            SELECT 1 FROM failure WHERE failure.job = job.id AND code IN (?2, ?3, ?4, ?5, ?6, ?7))
+        ORDER BY id
+        """
     static let scheduled: StaticString =
         "SELECT bytes, max_output, beyond, due FROM job WHERE state = 4 AND flow = ? ORDER BY due, id"
     static let inFlight: StaticString = """
@@ -73,11 +81,20 @@ extension QueueReader {
     /// The ledger's sums, as a run starts from them.
     package func spend() throws(StoreError) -> [SpendRow] { try connection.spend() }
 
-    /// A flow's jobs that are in flight, ready or deferred, in this order: about a million a second.
-    package func openJobs(of flow: FlowID, _ take: (PlannedJob) -> Void) throws(StoreError) {
+    /// A flow's jobs that are in flight, ready or deferred, in this order: about a million a second. Those that are parked
+    /// for some of the `reasons` count as ready, as in a run that takes them up.
+    package func openJobs(
+        of flow: FlowID, takingUp reasons: [MoneyStop] = [], _ take: (PlannedJob) -> Void
+    ) throws(StoreError) {
         try connection.snapshot { () throws(StoreError) in
-            for statement in [SQL.inFlight, SQL.ready] {
-                try connection.query(statement, flow) { row in take(PlannedJob(row)) }
+            try connection.query(SQL.inFlight, flow) { row in take(PlannedJob(row)) }
+            if reasons.isEmpty {
+                try connection.query(SQL.ready, flow) { row in take(PlannedJob(row)) }
+            } else {
+                let codes = MoneyStop.allCases.map { reasons.contains($0) ? $0.rawValue : nil }
+                try connection.query(
+                    SQL.readyOrTakenUp, flow, codes[0], codes[1], codes[2], codes[3], codes[4], codes[5]
+                ) { row in take(PlannedJob(row)) }
             }
             try connection.query(SQL.scheduled, flow) { row in take(PlannedJob(row, due: row.time(3))) }
         }
