@@ -317,4 +317,37 @@ struct BadInput: Sendable, CustomTestStringConvertible {
         #expect(skipped.err.contains("25000 jobs queued as b2, 1 bad line left out"), "\(skipped)")
         #expect(skipped.status == 0)
     }
+    @Test
+    func `submit, --skip-bad-lines and plan --file find fault with the same lines, ids that come twice among them`()
+        async throws
+    {
+        let place = try place()
+        // The first chunk of lines is in the queue before a bad line is seen; one id comes twice in it, one before and after it.
+        var lines = Workplace.prompts(25_000).split(separator: "\n").map { $0 + "\n" }
+        lines[4_999] = lines[99]
+        lines[14_999] = "{}\n"
+        lines[15_999] = lines[199]
+        lines[16_999] = lines[16_998]
+        lines[24_999] = "no JSON\n"
+        try place.write(lines.joined(), to: "in.jsonl")
+        let bad = [5_000, 15_000, 16_000, 17_000, 25_000]
+
+        let rejected = try await place.run("--json", "submit", "in.jsonl", "--model", "m")
+        #expect(rejected.status == 1)
+        let told = try rejected.document()
+        #expect(told["rejected"].list.map { $0["line"].int } == bad && told["rejected_count"].int == bad.count)
+        #expect(told["rejected"][0]["reason"].text.hasPrefix("custom_id \"p-100\" was used before, on line 100;"))
+        #expect(told["rejected"][2]["reason"].text.hasPrefix("custom_id \"p-200\" was used before, on line 200;"))
+        #expect(told["rejected"][3]["reason"].text.hasPrefix("custom_id \"p-16999\" was used before, on line 16999;"))
+
+        let plan = try await place.run("plan", "--file", "in.jsonl", "--class", "nightly", "--model", "m")
+        #expect(plan.status == 1)
+        let planned = plan.err.split(separator: "\n").filter { $0.contains("in.jsonl:") }
+        #expect(planned.count == bad.count)
+        for (line, number) in zip(planned, bad) { #expect(line.hasPrefix("error: in.jsonl:\(number): "), "\(line)") }
+
+        let skipped = try await place.run("--json", "submit", "in.jsonl", "--model", "m", "--skip-bad-lines")
+        #expect(try skipped.document()["rejected"].list.map { $0["line"].int } == bad)
+        #expect(try skipped.document()["accepted"].int == 25_000 - bad.count)
+    }
 }
