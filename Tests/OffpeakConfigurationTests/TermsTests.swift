@@ -268,7 +268,22 @@ import Testing
         _ = try good(read(keys: key, classes: #""c": { posture: "cost", keys: { exclude: ["k"] }, \#(budget) }"#))
         // A key that serves any model is judged by the class's chains.
         let any = #""k": { provider: "groq", secret: { env: "B" } }"#
-        _ = try good(read(keys: any, classes: #""c": { posture: "cost", \#(budget) }"#))
+        let unnamed = try good(read(keys: any, classes: #""c": { posture: "cost", \#(budget) }"#))
+        #expect(
+            unnamed.notices.map { "\($0.path): \($0.message)" } == [
+                "classes.c.budget: needs the price of each model that is submitted: neither the class nor key \"k\" names models, so none could be looked up here, and a job of a model without a known price is parked"
+            ])
+        for prices in [#""free""#, #"{ "*": { input: 1, output: 2 } }"#] {
+            let everything = #""k": { provider: "groq", secret: { env: "B" }, prices: \#(prices) }"#
+            #expect(try good(read(keys: everything, classes: #""c": { posture: "cost", \#(budget) }"#)).notices.isEmpty)
+        }
+        // Without a budget nothing stops, and what the chains name is told all the same.
+        let named = #"models: { "gpt-5-mini": ["gpt-5-mini", "newer"] }"#
+        let chained = try good(read(keys: any, classes: #""c": { posture: "cost", keys: { only: ["k"] }, \#(named) }"#))
+        #expect(
+            chained.notices.map { "\($0.path): \($0.message)" } == [
+                "classes.c.models: the price of \"gpt-5-mini\", \"newer\" on key \"k\" is unknown: what it costs there is not counted, and the cost objective ranks it last"
+            ])
         // Another key has the price of what lines name, and what they only fall back on is passed over: told, and no error.
         let chain = #"models: { "gpt-5-mini": ["gpt-5-mini", "newer"] }"#
         let told = try good(read(keys: any, classes: #""c": { posture: "cost", \#(chain), \#(budget) }"#))
