@@ -397,6 +397,25 @@ import Testing
         }
     }
 
+    @Test func `a model of one's own provider stands in a list under that provider's name`() throws {
+        try inFolder { folder in
+            let list =
+                #"{ "local/my-model": { "input_cost_per_token": 2e-7, "output_cost_per_token": 8e-7, "max_input_tokens": 32768, "max_output_tokens": 8192 } }"#
+            try Data(list.utf8).write(to: URL(filePath: folder + "/own.json"))
+            let local = #""local": { kind: "openai", base_url: "http://127.0.0.1:8000/v1" }"#
+            let keys = #""l": { provider: "local", secret: "none", models: ["my-model"] }"#
+            let configuration = try good(
+                read(
+                    keys: keys, top: #"prices: "own.json", providers: { \#(local) },"#, path: folder + "/offpeak.json5")
+            )
+            let key = try #require(configuration.key("l"))
+            let price = try #require(configuration.priceBook.price(of: key, model: "my-model"))
+            #expect(price.rates == TokenRates(input: 200_000_000, output: 800_000_000))
+            #expect(price.maxInputTokens == 32_768 && price.maxOutputTokens == 8_192)
+            #expect(configuration.notices.isEmpty)
+        }
+    }
+
     @Test func `a price list that cannot be read is a problem with the file's name`() throws {
         try inFolder { folder in
             try Data("<html>".utf8).write(to: URL(filePath: folder + "/page.json"))
