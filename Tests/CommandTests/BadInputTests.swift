@@ -32,7 +32,8 @@ struct BadInput: Sendable, CustomTestStringConvertible {
         #"{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{\#(members)}}"#
     }
     static let messages = #""messages":[{"role":"user","content":"x"}]"#
-    static let paths = #""/v1/chat/completions", "/v1/embeddings", "/v1/responses" or "/v1/completions""#
+    static let paths =
+        #""/v1/chat/completions", "/v1/embeddings", "/v1/responses", "/v1/completions" or "/v1/messages""#
     static let cutOff = "the line is cut off: write the whole object, on one line"
     private static func id(_ id: String) -> String { #"{"custom_id":\#(id),"prompt":"x"}"# }
     private static func url(_ url: String) -> String { #"{"custom_id":"a","url":\#(url),"body":{\#(messages)}}"# }
@@ -137,9 +138,12 @@ struct BadInput: Sendable, CustomTestStringConvertible {
             "neither body nor prompt", #"{"custom_id":"a"}"#,
             #"neither body nor prompt is here; add "url" and "body":{…}, or just "prompt":"…""#),
         BadInput(
-            "Anthropic params", #"{"custom_id":"a","params":{"model":"m","max_tokens":1,\#(messages)}}"#,
-            "lines with params (Anthropic Message Batches) are not supported by this version yet; "
-                + #"write the request as "url":"/v1/chat/completions" with "body", or as "prompt""#),
+            "params without max_tokens", #"{"custom_id":"a","params":{"model":"m",\#(messages)}}"#,
+            #"params.max_tokens is missing; Anthropic's API needs it, such as "max_tokens":1024"#),
+        BadInput(
+            "params that stream",
+            #"{"custom_id":"a","params":{"model":"m","max_tokens":1,"stream":true,\#(messages)}}"#,
+            "params.stream is true, which is not possible in a batch; remove it"),
         BadInput(
             "custom_id missing", #"{"prompt":"x"}"#,
             #"custom_id is missing; give every line its own, such as "custom_id":"row-1""#),
