@@ -46,7 +46,7 @@ import Testing
 
     @Test
     func
-        `a batch of all three forms over keys of both formats: each line's answer in its own, counted to the last token`()
+        `lines of all three forms are answered in their own, counted to the last token`()
         async throws
     {
         let (place, provider) = try await place()
