@@ -44,11 +44,7 @@ import Testing
         try await place.run("explain", "b1", id, "--json").document()["attempts"].list
     }
 
-    @Test
-    func
-        `lines of all three forms are answered in their own, counted to the last token`()
-        async throws
-    {
+    @Test func `lines of all three forms are answered in their own, counted to the last token`() async throws {
         let (place, provider) = try await place()
         let lines = (1...60).map { number in
             switch number % 4 {
