@@ -22,7 +22,11 @@ long long offpeak_filesystem_type(const char *path) {
     return (long long)(unsigned int)result.f_type;
 }
 
-int offpeak_lock_byte(int descriptor, long long offset) {
-    struct flock request = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1, .l_pid = 0};
+static int set_byte(int descriptor, long long offset, short type) {
+    struct flock request = {.l_type = type, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1, .l_pid = 0};
     return fcntl(descriptor, F_OFD_SETLK, &request);
 }
+
+int offpeak_lock_byte(int descriptor, long long offset) { return set_byte(descriptor, offset, F_WRLCK); }
+
+int offpeak_unlock_byte(int descriptor, long long offset) { return set_byte(descriptor, offset, F_UNLCK); }

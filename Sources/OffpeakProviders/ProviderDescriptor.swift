@@ -9,8 +9,8 @@ package enum ProviderKind: String, CaseIterable, Sendable {
     /// The API calls of input lines that the format can express.
     package var endpoints: [Endpoint] {
         switch self {
-        case .openai: Endpoint.allCases
-        case .anthropic: [.chatCompletions]
+        case .openai: [.chatCompletions, .embeddings, .responses, .completions]
+        case .anthropic: [.chatCompletions, .messages]
         }
     }
 

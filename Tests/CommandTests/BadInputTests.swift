@@ -32,7 +32,8 @@ struct BadInput: Sendable, CustomTestStringConvertible {
         #"{"custom_id":"a","method":"POST","url":"/v1/chat/completions","body":{\#(members)}}"#
     }
     static let messages = #""messages":[{"role":"user","content":"x"}]"#
-    static let paths = #""/v1/chat/completions", "/v1/embeddings", "/v1/responses" or "/v1/completions""#
+    static let paths =
+        #""/v1/chat/completions", "/v1/embeddings", "/v1/responses", "/v1/completions" or "/v1/messages""#
     static let cutOff = "the line is cut off: write the whole object, on one line"
     private static func id(_ id: String) -> String { #"{"custom_id":\#(id),"prompt":"x"}"# }
     private static func url(_ url: String) -> String { #"{"custom_id":"a","url":\#(url),"body":{\#(messages)}}"# }
@@ -137,9 +138,12 @@ struct BadInput: Sendable, CustomTestStringConvertible {
             "neither body nor prompt", #"{"custom_id":"a"}"#,
             #"neither body nor prompt is here; add "url" and "body":{…}, or just "prompt":"…""#),
         BadInput(
-            "Anthropic params", #"{"custom_id":"a","params":{"model":"m","max_tokens":1,\#(messages)}}"#,
-            "lines with params (Anthropic Message Batches) are not supported by this version yet; "
-                + #"write the request as "url":"/v1/chat/completions" with "body", or as "prompt""#),
+            "params without max_tokens", #"{"custom_id":"a","params":{"model":"m",\#(messages)}}"#,
+            #"params.max_tokens is missing; Anthropic's API needs it, such as "max_tokens":1024"#),
+        BadInput(
+            "params that stream",
+            #"{"custom_id":"a","params":{"model":"m","max_tokens":1,"stream":true,\#(messages)}}"#,
+            "params.stream is true, which is not possible in a batch; remove it"),
         BadInput(
             "custom_id missing", #"{"prompt":"x"}"#,
             #"custom_id is missing; give every line its own, such as "custom_id":"row-1""#),
@@ -282,7 +286,8 @@ struct BadInput: Sendable, CustomTestStringConvertible {
         #expect(try Document(outcome.err)["error"]["code"].text == "bad_lines")
         #expect(outcome.status == 1)
         let skipped = try await place.run("--json", "submit", "in.jsonl", "--model", "m", "--skip-bad-lines")
-        #expect(try skipped.document()["batch"].text.hasPrefix("b"))
+        // A batch that was never accepted uses up no id.
+        #expect(try skipped.document()["batch"].text == "b1")
         #expect(try skipped.document()["accepted"].int == 1)
         #expect(try skipped.document()["rejected"].list.map { $0["line"].int } == [1, 3])
         #expect(skipped.err == "" && skipped.status == 0)
@@ -314,7 +319,40 @@ struct BadInput: Sendable, CustomTestStringConvertible {
         #expect(outcome.status == 1)
         #expect(try await place.run("status", "--json").document()["batches"].list.isEmpty)
         let skipped = try await place.run("submit", "in.jsonl", "--model", "m", "--skip-bad-lines")
-        #expect(skipped.err.contains("25000 jobs queued as b2, 1 bad line left out"), "\(skipped)")
+        #expect(skipped.err.contains("25000 jobs queued as b1, 1 bad line left out"), "\(skipped)")
         #expect(skipped.status == 0)
+    }
+    @Test
+    func `submit, --skip-bad-lines and plan --file find fault with the same lines, ids that come twice among them`()
+        async throws
+    {
+        let place = try place()
+        // The first chunk of lines is in the queue before a bad line is seen; one id comes twice in it, one before and after it.
+        var lines = Workplace.prompts(25_000).split(separator: "\n").map { $0 + "\n" }
+        lines[4_999] = lines[99]
+        lines[14_999] = "{}\n"
+        lines[15_999] = lines[199]
+        lines[16_999] = lines[16_998]
+        lines[24_999] = "no JSON\n"
+        try place.write(lines.joined(), to: "in.jsonl")
+        let bad = [5_000, 15_000, 16_000, 17_000, 25_000]
+
+        let rejected = try await place.run("--json", "submit", "in.jsonl", "--model", "m")
+        #expect(rejected.status == 1)
+        let told = try rejected.document()
+        #expect(told["rejected"].list.map { $0["line"].int } == bad && told["rejected_count"].int == bad.count)
+        #expect(told["rejected"][0]["reason"].text.hasPrefix("custom_id \"p-100\" was used before, on line 100;"))
+        #expect(told["rejected"][2]["reason"].text.hasPrefix("custom_id \"p-200\" was used before, on line 200;"))
+        #expect(told["rejected"][3]["reason"].text.hasPrefix("custom_id \"p-16999\" was used before, on line 16999;"))
+
+        let plan = try await place.run("plan", "--file", "in.jsonl", "--class", "nightly", "--model", "m")
+        #expect(plan.status == 1)
+        let planned = plan.err.split(separator: "\n").filter { $0.contains("in.jsonl:") }
+        #expect(planned.count == bad.count)
+        for (line, number) in zip(planned, bad) { #expect(line.hasPrefix("error: in.jsonl:\(number): "), "\(line)") }
+
+        let skipped = try await place.run("--json", "submit", "in.jsonl", "--model", "m", "--skip-bad-lines")
+        #expect(try skipped.document()["rejected"].list.map { $0["line"].int } == bad)
+        #expect(try skipped.document()["accepted"].int == 25_000 - bad.count)
     }
 }

@@ -198,10 +198,29 @@ import Testing
         text = text.replacing("limits: { concurrent: 8 }", with: #"models: ["m"]"#)
         try place.write(text, to: "offpeak.json5")
         let outcome = try await place.run(["check", "--live"], with: ["BAD_KEY": "test-key-wrong"])
-        #expect(outcome.err.contains("key one: works\n"), "\(outcome)")
-        #expect(outcome.out.contains("keys.two: the tiny request failed: key_rejected: "))
+        #expect(outcome.err.contains("key one: works, with m\n"), "\(outcome)")
+        #expect(outcome.out.contains("keys.two: the tiny request, with m, failed: key_rejected: "))
         #expect(!(outcome.out + outcome.err).contains("test-key-wrong"))
         #expect(outcome.status == 1)
+        #expect(try await provider.ledger()["requests"].int == 2)
+    }
+
+    @Test
+    func `check --live tries a key without models with one of a class's chain, and tells of a key that it cannot try`()
+        async throws
+    {
+        let (place, provider) = try await Workplace.rehearsed(
+            #"{ seed: 1, latency: "5ms", models: ["m"], keys: { "test-key-one": {}, "test-key-two": {} } }"#,
+            classes: #""nightly": { posture: "cost", keys: { only: ["one"] }, models: { "m": ["m", "n"] } }"#)
+        let one = try await place.run("check", "--live")
+        #expect(one.err.contains("key one: works, with m\n") && one.status == 0, "\(one)")
+        #expect(try await provider.ledger()["requests"].int == 1)
+        try place.configure(
+            provider, more: #""two": { provider: "rehearsed", secret: { env: "TEST_KEY_TWO" }, models: ["m"] },"#)
+        let both = try await place.run("check", "--live", "--json")
+        #expect(both.status == 0)
+        let notices = try both.document()["notices"].list.map { "\($0["path"].text): \($0["message"].text)" }
+        #expect(notices.last == "keys.one: was not tried: neither it nor a class names a model for it")
         #expect(try await provider.ledger()["requests"].int == 2)
     }
 

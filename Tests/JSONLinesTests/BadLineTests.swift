@@ -1,7 +1,7 @@
 import JSONLines
 import Testing
 
-private let paths = #""/v1/chat/completions", "/v1/embeddings", "/v1/responses" or "/v1/completions""#
+private let paths = #""/v1/chat/completions", "/v1/embeddings", "/v1/responses", "/v1/completions" or "/v1/messages""#
 
 /// A chat line with these members in its body, beside a model and messages.
 private func chat(_ members: String) -> String {
@@ -122,10 +122,56 @@ private func withID(_ id: String) -> String { #"{"custom_id":\#(id),"prompt":"x"
             "unknown: url goes with body, not with prompt; remove it"
         ),
         (#"{"custom_id":"a","prompt":"x","body":{}}"#, "body: both body and prompt are here; keep one of them"),
+        (#"{"custom_id":"a","params":{},"body":{}}"#, "body: both body and params are here; keep one of them"),
         (
-            #"{"custom_id":"a","params":{"model":"m"}}"#,
-            "anthropic: lines with params (Anthropic Message Batches) are not supported by this version yet; write the "
-                + #"request as "url":"/v1/chat/completions" with "body", or as "prompt""#
+            #"{"custom_id":"a","body":{"model":"m","input":"x"},"params":{"model":"m"}}"#,
+            "body: both body and params are here; keep one of them"
+        ),
+        (#"{"custom_id":"a","prompt":"x","params":{}}"#, "body: both params and prompt are here; keep one of them"),
+        (#"{"custom_id":"a","params":[]}"#, "params: params is an array; it must be an object"),
+        (
+            #"{"custom_id":"a","params":"{}"}"#,
+            "params: params is a string; it must be the object itself, not JSON in a string"
+        ),
+        (
+            #"{"custom_id":"a","url":"/v1/messages","params":{"model":"m"}}"#,
+            "unknown: url goes with body, not with params; remove it"
+        ),
+        (
+            #"{"custom_id":"a","model":"m","params":{}}"#,
+            "unknown: model belongs inside params; move it there"
+        ),
+        (
+            #"{"custom_id":"a","messages":[],"params":{}}"#,
+            #"unknown: "messages" belongs inside params; move it there"#
+        ),
+        (
+            #"{"custom_id":"a","params":{},"extra":1}"#,
+            #"unknown: unknown member "extra"; remove it: a line like this has custom_id, params and class"#
+        ),
+        (
+            #"{"custom_id":"a","params":{"model":"m","top_k":1,"top_k":2}}"#,
+            #"duplicate: "top_k" comes twice in params; keep one of them"#
+        ),
+        (
+            #"{"custom_id":"a","params":{"max_tokens":1,"messages":[1]}}"#,
+            "model: params.model is missing; name a model in every line, or give one for all with --model"
+        ),
+        (
+            #"{"custom_id":"a","params":{"model":"m","max_tokens":1,"messages":[]}}"#,
+            "messages: params.messages is empty; add at least one message"
+        ),
+        (
+            #"{"custom_id":"a","params":{"model":"m","max_tokens":null,"messages":[1]}}"#,
+            #"max_tokens: params.max_tokens is missing; Anthropic's API needs it, such as "max_tokens":1024"#
+        ),
+        (
+            #"{"custom_id":"a","params":{"model":"m","max_tokens":1.5,"messages":[1]}}"#,
+            "max_tokens: params.max_tokens is 1.5; it must be a whole number, 0 or more"
+        ),
+        (
+            #"{"custom_id":"a","params":{"model":"m","max_tokens":1,"messages":[1],"stream":true}}"#,
+            "stream: params.stream is true, which is not possible in a batch; remove it"
         ),
         (
             #"{"custom_id":"a","prompt":"x","model":"m","class":""}"#,

@@ -28,12 +28,31 @@ import Testing
         ("/v1/responses", #""input":"text""#, .responses),
         ("/v1/responses", #""prompt":{"id":"stored"}"#, .responses),
         ("/v1/completions", #""prompt":"text""#, .completions),
+        ("/v1/messages", #""messages":[{}],"max_tokens":1"#, .messages),
         (#"\/v1\/completions"#, #""prompt":[1,2]"#, .completions),
     ])
     func `every endpoint is known by its url`(url: String, payload: String, endpoint: LineEndpoint) throws {
         let line = try parsed(#"{"custom_id":"a","url":"\#(url)","body":{"model":"m",\#(payload)}}"#)
         #expect(line.endpoint == endpoint)
         #expect(endpoint.path == url.replacing("\\", with: ""))
+    }
+
+    @Test func `a line of Anthropic's Message Batches keeps its params byte for byte`() throws {
+        let params =
+            #"{ "max_tokens":1024, "model":"claude-haiku-4-5","system":"a\/b","messages":[{"role":"user","content":"é"}] ,"n":3}"#
+        let line = try parsed(#"{"custom_id":"row-1","params":\#(params),"class":"nightly"}"#)
+        #expect(line.form == .messageBatch)
+        #expect(line.endpoint == .messages)
+        #expect(line.customID == "row-1")
+        #expect(line.model == "claude-haiku-4-5")
+        #expect(line.className == "nightly")
+        #expect(line.body == params)
+        #expect(line.maxOutputTokens == 1024)
+        // It is always one answer there.
+        #expect(line.answers == 1 && line.mostOutputTokens == 1024)
+        let unnamed = try parsed(
+            #"{"params":{ "max_tokens":1,"messages":[1]},"custom_id":"a"}"#, defaultModel: "claude-opus-5")
+        #expect(unnamed.body == #"{"model":"claude-opus-5", "max_tokens":1,"messages":[1]}"#)
     }
 
     @Test func `members that offpeak does not know travel inside the body`() throws {
@@ -131,6 +150,8 @@ import Testing
         (chat, #""messages":[1],"response_format":{"type":"json_schema"}"#, .tokens(1_024)),
         (chat, #""messages":[1],"response_format":null,"tool_choice":"none""#, .tokens(0)),
         (chat, #""messages":[{"content":[\#(image)]}],"response_format":{"type":"text"}"#, .tokens(51_024)),
+        ("/v1/messages", #""messages":[1],"max_tokens":1,"output_config":{"format":{}}"#, .tokens(1_024)),
+        ("/v1/messages", #""messages":[1],"max_tokens":1,"output_format":{},"inference_geo":"global""#, .tokens(1_024)),
         (chat, #""messages":[1],"plugins":[{"id":"web"}]"#, .charges),
         (chat, #""messages":[1],"web_search_options":{}"#, .charges),
         (chat, #""messages":[1],"search_parameters":{"mode":"on"}"#, .charges),
@@ -156,6 +177,52 @@ import Testing
         ("/v1/embeddings", #""input":[{"type":"file"}]"#, .charges),
         ("/v1/completions", #""prompt":["type"]"#, .tokens(0)),
     ]
+
+    private static let picture = #"{"type":"image","source":{"type":"base64","media_type":"image/png","data":"aa"}}"#
+
+    static let beyondParams: [(params: String, beyond: RequestLine.Beyond)] = [
+        (#""messages":[{"role":"user","content":"\"type\":\"document\""}]"#, .tokens(0)),
+        (
+            #""messages":[{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral","ttl":"1h"}}]}]"#,
+            .tokens(0)
+        ),
+        (#""messages":[{"content":[\#(picture),{"type":"text","text":"a"},\#(picture)]}]"#, .tokens(100_000)),
+        (#""messages":[{"content":[{"type":"image","source":{"type":"url","url":"u"}}]}]"#, .tokens(50_000)),
+        (#""messages":[{"content":[{"type":"image","source":{"type":"file","file_id":"f"}}]}]"#, .context),
+        (#""messages":[{"content":[{"type":"document","source":{"type":"base64","data":"aa"}}]}]"#, .context),
+        (#""messages":[{"content":[{"source":{"type":"url","url":"u"},"type":"document"}]}]"#, .context),
+        (#""messages":[1],"system":[{"type":"text","text":"a"}]"#, .tokens(0)),
+        (#""messages":[1],"system":[{"type":"document"}]"#, .context),
+        // What a tool is called with is no content, whatever its members are called.
+        (
+            #""messages":[{"content":[{"type":"tool_use","id":"t","name":"n","input":{"type":"document","b":[{"type":1}]}}]}]"#,
+            .tokens(0)
+        ),
+        (
+            #""messages":[{"content":[{"type":"tool_result","tool_use_id":"t","content":[\#(picture)]}]}]"#,
+            .tokens(50_000)
+        ),
+        (#""messages":[{"content":[{"type":"server_tool_use","input":{}}]}]"#, .context),
+        (#""messages":[1],"tools":[{"name":"own","input_schema":{"type":"object"}}]"#, .tokens(1_024)),
+        (#""messages":[1],"tools":[{"type":"custom","name":"own","input_schema":{}}]"#, .tokens(1_024)),
+        (#""messages":[1],"tools":[{"type":"web_search_20250305","name":"web_search"}]"#, .charges),
+        (#""messages":[1],"mcp_servers":[]"#, .charges),
+        (#""messages":[1],"container":"c""#, .charges),
+        (#""messages":[1],"context_management":{}"#, .charges),
+        (#""messages":[1],"container":null,"speed":null,"fallbacks":null"#, .tokens(0)),
+        (#""messages":[1],"service_tier":"standard_only","speed":"standard","inference_geo":"global""#, .tokens(0)),
+        (#""messages":[1],"inference_geo":"us""#, .otherRate),
+        (#""messages":[1],"speed":"fast""#, .otherRate),
+        (#""messages":[1],"fallbacks":[{"model":"b"}]"#, .otherRate),
+        (#""messages":[1],"service_tier":"priority""#, .otherRate),
+    ]
+
+    @Test(arguments: beyondParams)
+    func `what Anthropic's API may take beyond a request's bytes is seen`(
+        params: String, beyond: RequestLine.Beyond
+    ) throws {
+        #expect(try parsed(#"{"custom_id":"a","params":{"model":"m","max_tokens":1,\#(params)}}"#).beyond == beyond)
+    }
 
     @Test(arguments: beyond)
     func `what a request may take beyond its bytes is seen`(

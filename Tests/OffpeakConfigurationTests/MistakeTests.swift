@@ -115,6 +115,7 @@ import Testing
                 [
                     "line 3: classes.x.dedupe: not in effect yet: offpeak sends equal lines as often as they stand in this version",
                     "line 3: classes.x.lanes: batch is not in effect yet: requests go by the other lanes in this version",
+                    "line 3: classes.x.budget: needs the price of each model that is submitted: neither the class nor key \"a\" names models, so none could be looked up here, and a job of a model without a known price is parked (name them in `models` of the key or the class; `offpeak prices MODEL` tells what is known)",
                 ]
             ),
             (configuration(class: "retain: \"results\","), []),

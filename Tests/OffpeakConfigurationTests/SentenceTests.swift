@@ -65,6 +65,21 @@ import Testing
             ))
     }
 
+    @Test(arguments: [
+        ("", "a job has 5 attempts, of at most 10m each in lane sync and 15m each in lane flex, and"),
+        ("attempts: 1,", "a job has one attempt, of at most 10m in lane sync and 15m in lane flex, and"),
+        ("timeout: \"2m\",", "a job has 5 attempts of at most 2m each in either lane, and"),
+        ("lanes: [\"flex\"],", "a job has 5 attempts of at most 15m each in lane flex, and"),
+        ("lanes: [\"sync\"],", "a job has 5 attempts of at most 10m each, and"),
+    ])
+    func `how long an attempt may take is said once, for each lane`(_ fields: String, _ words: String) throws {
+        let text = try Self.sentence(
+            "cost",
+            keys: "\"slow\": { provider: \"openai\", secret: \"none\", lanes: [\"flex\", \"sync\"] },", class: fields)
+        #expect(text.contains(words), "\(text)")
+        #expect(text.matches(of: /[0-9]+m/).count == words.matches(of: /[0-9]+m/).count)
+    }
+
     @Test func `governance`() throws {
         #expect(
             try Self.sentence(

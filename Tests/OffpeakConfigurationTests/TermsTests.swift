@@ -268,7 +268,22 @@ import Testing
         _ = try good(read(keys: key, classes: #""c": { posture: "cost", keys: { exclude: ["k"] }, \#(budget) }"#))
         // A key that serves any model is judged by the class's chains.
         let any = #""k": { provider: "groq", secret: { env: "B" } }"#
-        _ = try good(read(keys: any, classes: #""c": { posture: "cost", \#(budget) }"#))
+        let unnamed = try good(read(keys: any, classes: #""c": { posture: "cost", \#(budget) }"#))
+        #expect(
+            unnamed.notices.map { "\($0.path): \($0.message)" } == [
+                "classes.c.budget: needs the price of each model that is submitted: neither the class nor key \"k\" names models, so none could be looked up here, and a job of a model without a known price is parked"
+            ])
+        for prices in [#""free""#, #"{ "*": { input: 1, output: 2 } }"#] {
+            let everything = #""k": { provider: "groq", secret: { env: "B" }, prices: \#(prices) }"#
+            #expect(try good(read(keys: everything, classes: #""c": { posture: "cost", \#(budget) }"#)).notices.isEmpty)
+        }
+        // Without a budget nothing stops, and what the chains name is told all the same.
+        let named = #"models: { "gpt-5-mini": ["gpt-5-mini", "newer"] }"#
+        let chained = try good(read(keys: any, classes: #""c": { posture: "cost", keys: { only: ["k"] }, \#(named) }"#))
+        #expect(
+            chained.notices.map { "\($0.path): \($0.message)" } == [
+                "classes.c.models: the price of \"gpt-5-mini\", \"newer\" on key \"k\" is unknown: what it costs there is not counted, and the cost objective ranks it last"
+            ])
         // Another key has the price of what lines name, and what they only fall back on is passed over: told, and no error.
         let chain = #"models: { "gpt-5-mini": ["gpt-5-mini", "newer"] }"#
         let told = try good(read(keys: any, classes: #""c": { posture: "cost", \#(chain), \#(budget) }"#))
@@ -379,6 +394,25 @@ import Testing
             #expect(price.source == "own.json")
             #expect(configuration.priceBook.price(of: key, model: "gpt-5-nano")?.source == "built in, 2026-11-24")
             #expect(configuration.priceBook.lists.map(\.skipped) == [1, 0])
+        }
+    }
+
+    @Test func `a model of one's own provider stands in a list under that provider's name`() throws {
+        try inFolder { folder in
+            let list =
+                #"{ "local/my-model": { "input_cost_per_token": 2e-7, "output_cost_per_token": 8e-7, "max_input_tokens": 32768, "max_output_tokens": 8192 } }"#
+            try Data(list.utf8).write(to: URL(filePath: folder + "/own.json"))
+            let local = #""local": { kind: "openai", base_url: "http://127.0.0.1:8000/v1" }"#
+            let keys = #""l": { provider: "local", secret: "none", models: ["my-model"] }"#
+            let configuration = try good(
+                read(
+                    keys: keys, top: #"prices: "own.json", providers: { \#(local) },"#, path: folder + "/offpeak.json5")
+            )
+            let key = try #require(configuration.key("l"))
+            let price = try #require(configuration.priceBook.price(of: key, model: "my-model"))
+            #expect(price.rates == TokenRates(input: 200_000_000, output: 800_000_000))
+            #expect(price.maxInputTokens == 32_768 && price.maxOutputTokens == 8_192)
+            #expect(configuration.notices.isEmpty)
         }
     }
 

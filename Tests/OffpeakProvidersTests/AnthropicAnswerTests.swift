@@ -32,6 +32,52 @@ import Testing
         #expect(answer.usage == Usage(inputTokens: 10, outputTokens: 4))
     }
 
+    // MARK: Requests in Anthropic's own words
+
+    private static func ownReport(_ body: String, status: Int = 200, wantsJSON: Bool = false) -> AttemptReport {
+        AnthropicAdapter().report(
+            for: .response(response(status, body)), job: JobExpectation(endpoint: .messages, wantsJSON: wantsJSON),
+            provider: AnthropicRequestTests.provider, secret: nil)
+    }
+
+    @Test func `an answer to a request in Anthropic's own words comes back byte for byte, with its usage read`() throws
+    {
+        let usage =
+            #"{"input_tokens":10,"output_tokens":4,"cache_read_input_tokens":3,"cache_creation_input_tokens":7,"cache_creation":{"ephemeral_5m_input_tokens":2,"ephemeral_1h_input_tokens":5}}"#
+        let blocks = #"{"type":"server_tool_use","id":"s","name":"web_search","input":{}}, "# + Self.text("a")
+        for stop in ["end_turn", "max_tokens", "tool_use", "pause_turn"] {
+            let body = Self.message(blocks, stop: stop, usage: usage)
+            let report = Self.ownReport(body)
+            let answer = try #require(report.answer)
+            #expect(answer.body == Array(body.utf8))
+            #expect(
+                answer.usage
+                    == Usage(
+                        inputTokens: 20, cachedTokens: 3, cacheWriteTokens: 7, longCacheWriteTokens: 5, outputTokens: 4)
+            )
+            #expect(report.usageReported)
+        }
+    }
+
+    @Test func `failures of requests in Anthropic's own words are those of all others`() {
+        func failure(_ body: String, status: Int = 200, wantsJSON: Bool = false) -> (FailureClass, String)? {
+            guard case .failure(let failure) = Self.ownReport(body, status: status, wantsJSON: wantsJSON).outcome else {
+                return nil
+            }
+            return (failure.failureClass, failure.code)
+        }
+        let refused = failure(Self.message("", stop: "refusal"))
+        #expect(refused?.0 == .refused && refused?.1 == "content_filter")
+        let prose = failure(Self.message(Self.text("no")), wantsJSON: true)
+        #expect(prose?.0 == .invalidOutput && prose?.1 == "output_not_json")
+        #expect(failure(Self.message(Self.text("{}")), wantsJSON: true) == nil)
+        #expect(failure(#"{"id":"x","object":"chat.completion","choices":[]}"#)?.0 == .invalidOutput)
+        #expect(failure("<html>")?.0 == .unavailable)
+        let limit = #"{"type":"error","error":{"type":"rate_limit_error","message":"slow down"}}"#
+        #expect(failure(limit, status: 429)?.0 == .rateLimited)
+        #expect(failure(limit)?.0 == .rateLimited)
+    }
+
     @Test func `calls of tools and thinking come along`() throws {
         let blocks =
             #"{"type":"thinking","thinking":"hm","signature":"s"},{"type":"redacted_thinking","data":"d"},"#

@@ -199,11 +199,39 @@ import Testing
         #expect(Self.objection(#"{\#(Self.hello),"reasoning_effort":"none"}"#, model: "claude-opus-5") != nil)
     }
 
+    @Test func `a request in Anthropic's own words travels byte for byte, but for the model's name`() {
+        let body = "{ \"model\" : \"claude-opus-5\",\n\"max_tokens\":200000, \"temperature\": 0.5, \"messages\":[ 1 ] }"
+        func sent(_ model: String) -> HTTPRequest {
+            AnthropicAdapter().request(
+                endpoint: .messages, body: Array(body.utf8), model: model, secret: Secret("test-secret-1"),
+                provider: Self.provider, timeout: .seconds(5), mostOutput: 100)
+        }
+        let request = sent("claude-opus-5")
+        #expect(request.body == Array(body.utf8))
+        #expect(request.url == Self.provider.baseURL + "/messages")
+        #expect(request.headers.contains { $0.name == "x-api-key" && $0.value == "test-secret-1" })
+        #expect(request.headers.contains { $0.name == "anthropic-version" && $0.value == AnthropicAdapter.version })
+        #expect(sent("other").body == Array(body.replacing("claude-opus-5", with: "other").utf8))
+        // Whatever it holds, it is said in the provider's own words.
+        let odd = Array(#"{"messages":[],"temperature":9,"n":5}"#.utf8)
+        #expect(AnthropicAdapter().objection(endpoint: .messages, body: odd, model: "claude-opus-5") == nil)
+    }
+
+    @Test func `Anthropic's own requests say where they want JSON`() {
+        func wants(_ members: String) -> Bool {
+            AnthropicAdapter().expectation(endpoint: .messages, body: Array("{\(members)}".utf8)).wantsJSON
+        }
+        #expect(wants(#""output_config":{"format":{"type":"json_schema","schema":{}}}"#))
+        #expect(!wants(#""output_config":{"effort":"low"},"response_format":{"type":"json_object"}"#))
+        #expect(!wants(#""messages":[{"content":"json_schema"}]"#))
+    }
+
     @Test func `no other endpoint can be said`() {
-        for endpoint in Endpoint.allCases where endpoint != .chatCompletions {
+        for endpoint in Endpoint.allCases where endpoint != .chatCompletions && endpoint != .messages {
             #expect(AnthropicAdapter().objection(endpoint: endpoint, body: Array("{}".utf8), model: "m") != nil)
             #expect(!ProviderKind.anthropic.endpoints.contains(endpoint))
         }
+        #expect(!ProviderKind.openai.endpoints.contains(.messages))
     }
 
     @Test func `whatever a body is, what is sent is one JSON object or the body itself`() {

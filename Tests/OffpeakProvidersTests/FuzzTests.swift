@@ -43,7 +43,7 @@ import Testing
                 .map { (name: $0, value: Self.values.randomElement(using: &generator)!) }
             let status = Bool.random(using: &generator) ? 200 : Int.random(in: 100...999, using: &generator)
             let endpoint: Endpoint =
-                round % 4 > 0 ? .chatCompletions : Endpoint.allCases.randomElement(using: &generator)!
+                round % 4 > 0 ? .chatCompletions : ProviderKind.openai.endpoints.randomElement(using: &generator)!
             let wantsJSON = Bool.random(using: &generator)
             let report = report(
                 HTTPResponse(status: status, headers: headers, body: body), endpoint, wantsJSON: wantsJSON)

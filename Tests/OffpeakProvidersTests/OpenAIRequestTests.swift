@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test func `each endpoint has its path`() {
-        let urls = Endpoint.allCases.map { Self.request("{}", endpoint: $0).url.dropFirst(26) }
+        let urls = ProviderKind.openai.endpoints.map { Self.request("{}", endpoint: $0).url.dropFirst(26) }
         #expect(urls == ["/chat/completions", "/embeddings", "/responses", "/completions"])
     }
 

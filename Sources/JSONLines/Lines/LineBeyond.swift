@@ -10,22 +10,38 @@ extension LineChecks {
     private static let instructionTokens = 1_024
 
     func beyond(_ endpoint: LineEndpoint) -> RequestLine.Beyond {
-        if hasOtherRate { return .otherRate }
-        if hasCharges { return .charges }
-        let input = endpoint == .chatCompletions ? inBody(.messages) : inBody(.input)
-        var parts = ContentParts()
-        if endpoint != .completions, input.isPresent, ContentParts.mayBe(in: scan.cursor.bytes, input.range) {
-            var cursor = JSONCursor(scan.cursor.bytes, at: input.range.lowerBound)
-            parts.read(&cursor)
-        }
+        if hasOtherRate || endpoint == .messages && hasOtherMessageRate { return .otherRate }
+        if hasCharges || endpoint == .messages && hasMessageCharges { return .charges }
+        let parts = contentParts(endpoint)
         let named = [BodyName.previousResponse, .conversation, .cachedContent, .extraBody].contains { isSet($0) }
         let storedPrompt = endpoint == .responses && inBody(.prompt).kind == .object
         if parts.hasUnknown || named || storedPrompt {
             // Embeddings take one context for each of their inputs.
             return endpoint == .embeddings ? .charges : .context
         }
-        let added = isSet(.tools) || isSet(.responseFormat) ? Self.instructionTokens : 0
+        let hasInstructions = [BodyName.tools, .responseFormat, .outputConfig, .outputFormat].contains { isSet($0) }
+        let added = hasInstructions ? Self.instructionTokens : 0
         return .tokens(min(product(parts.images, Self.imageTokens), RequestLine.mostTokens - added) + added)
+    }
+
+    private func contentParts(_ endpoint: LineEndpoint) -> ContentParts {
+        var parts = ContentParts(hasPlainInput: endpoint == .messages)
+        switch endpoint {
+        case .chatCompletions: read(.messages, &parts)
+        case .messages:
+            read(.messages, &parts)
+            read(.system, &parts)
+        case .embeddings, .responses: read(.input, &parts)
+        case .completions: break
+        }
+        return parts
+    }
+
+    private func read(_ name: BodyName, _ parts: inout ContentParts) {
+        let value = inBody(name)
+        guard value.isPresent, ContentParts.mayBe(in: scan.cursor.bytes, value.range) else { return }
+        var cursor = JSONCursor(scan.cursor.bytes, at: value.range.lowerBound)
+        parts.read(&cursor)
     }
 
     /// Whether the request says itself in which tier it is to be answered.
@@ -54,6 +70,15 @@ extension LineChecks {
         return !parts.areFunctions(&cursor)
     }
 
+    /// Anthropic's fast mode, a region at a surcharge, and other models to fall back on.
+    private var hasOtherMessageRate: Bool {
+        isSet(.fallbacks) || isSet(.speed) && !isText(inBody(.speed), "standard")
+            || isSet(.inferenceGeo) && !isText(inBody(.inferenceGeo), "global")
+    }
+
+    /// What Anthropic runs beside the model, and what it adds to the prompt or takes away in rounds of its own.
+    private var hasMessageCharges: Bool { isSet(.container) || isSet(.mcpServers) || isSet(.contextManagement) }
+
     private func isOnlyText(_ list: LineScan.Value) -> Bool {
         let plain: [UInt8] = scan.cursor.bytes[list.range].filter { $0 > 0x20 }
         return plain == Array("[\"text\"]".utf8)
@@ -65,6 +90,10 @@ struct ContentParts {
     private(set) var images = 0
     /// Something of which neither kind nor length is known.
     private(set) var hasUnknown = false
+    /// Whether members named `input` are the arguments of a tool, and whatever is in them no part of the content.
+    private let hasPlainInput: Bool
+
+    init(hasPlainInput: Bool = false) { self.hasPlainInput = hasPlainInput }
 
     /// Whether there may be a `type` at all: text alone needs no second reading. A letter of the name may be written as an
     /// escape; those of ASCII letters begin with `\u004` to `\u007`.
@@ -86,8 +115,13 @@ struct ContentParts {
         switch cursor.byte {
         case .openBrace:
             forEach(&cursor) { parts, cursor, name in
-                guard let name, parts.isType(name, cursor) else { return parts.read(&cursor) }
-                parts.take(&cursor)
+                if let name, parts.isName("type", name, cursor) {
+                    parts.take(&cursor)
+                } else if parts.hasPlainInput, let name, parts.isName("input", name, cursor) {
+                    _ = cursor.skipValue(depth: 0)
+                } else {
+                    parts.read(&cursor)
+                }
             }
         case .openBracket: forEach(&cursor) { parts, cursor, _ in parts.read(&cursor) }
         default: _ = cursor.skipValue(depth: 0)
@@ -108,7 +142,7 @@ struct ContentParts {
             var isOwn = true
             var parts = ContentParts()
             parts.forEach(&cursor) { parts, cursor, name in
-                if let name, parts.isType(name, cursor) {
+                if let name, parts.isName("type", name, cursor) {
                     let kind = parts.text(&cursor)
                     isOwn = kind == Array("function".utf8) || kind == Array("custom".utf8)
                 } else {
@@ -144,10 +178,13 @@ struct ContentParts {
         return JSONText.decodedBytes(UnsafeRawBufferPointer(rebasing: cursor.bytes[(start + 1)..<(cursor.at - 1)]))
     }
 
-    private func isType(_ name: (range: Range<Int>, isEscaped: Bool), _ cursor: JSONCursor) -> Bool {
-        guard name.isEscaped else { return cursor.bytes.holds("type", at: name.range) }
-        // SAFETY: read within the borrow of the cursor's bytes.
-        return JSONText.decodedBytes(UnsafeRawBufferPointer(rebasing: cursor.bytes[name.range])) == Array("type".utf8)
+    private func isName(
+        _ wanted: StaticString, _ name: (range: Range<Int>, isEscaped: Bool), _ cursor: JSONCursor
+    ) -> Bool {
+        guard name.isEscaped else { return cursor.bytes.holds(wanted, at: name.range) }
+        let decoded = JSONText.decodedBytes(UnsafeRawBufferPointer(rebasing: cursor.bytes[name.range]))
+        // SAFETY: the decoded bytes are read within the borrow.
+        return decoded.withUnsafeBytes { $0.holds(wanted, at: 0..<$0.count) }
     }
 
     /// Calls `body` at each element of an array or value of an object's member, which it must pass.

@@ -7,10 +7,7 @@ struct LineChecks {
     func request() throws(LineError) -> RequestLine {
         guard scan.first == .openBrace else { throw notAnObject }
         if scan.repeated != nil || scan.unknown != nil { throw strayName }
-        if top(.params).isPresent { throw anthropic }
-        if top(.body).isPresent, top(.prompt).isPresent {
-            throw refuse(.body, "both body and prompt are here; keep one of them")
-        }
+        let form = try checkedForm()
         let customID = try checkedCustomID()
         let className = top(.className)
         if className.isPresent {
@@ -19,18 +16,23 @@ struct LineChecks {
                 throw refuse(.className, "class is empty; name a workload class or remove it")
             }
         }
-        let isPlain = top(.prompt).isPresent
-        let endpoint = isPlain ? LineEndpoint.chatCompletions : try checkedEndpoint()
+        let isPlain = form == .plain
+        let endpoint =
+            switch form {
+            case .plain: LineEndpoint.chatCompletions
+            case .messageBatch: try checkedParams()
+            case .openAIBatch: try checkedEndpoint()
+            }
         let model = isPlain ? try checkedPlain() : try checkedBody(endpoint)
         return RequestLine(
-            form: isPlain ? .plain : .openAIBatch,
+            form: form,
             endpoint: endpoint,
             customID: customID.inside,
             customIDNeedsUnescaping: customID.hasEscapes,
-            body: isPlain ? nil : top(.body).range,
+            body: isPlain ? nil : top(holder).range,
             model: model.isPresent ? model.inside : nil,
             modelNeedsUnescaping: model.hasEscapes,
-            maxOutputTokens: isPlain ? try tokens(top(.maxTokens), "max_tokens") : try checkedMaxTokens(endpoint),
+            maxOutputTokens: isPlain ? try tokens(top(.maxTokens), .maxTokens) : try checkedMaxTokens(endpoint),
             answers: try checkedAnswers(endpoint),
             beyond: isPlain ? .tokens(0) : beyond(endpoint),
             namesTier: namesTier,
@@ -45,6 +47,29 @@ struct LineChecks {
 
     @inline(__always)
     func inBody(_ name: BodyName) -> LineScan.Value { scan.body[name.rawValue] }
+
+    /// Where the line has its request.
+    var holder: LineName {
+        if top(.params).isPresent { return .params }
+        return top(.prompt).isPresent ? .prompt : .body
+    }
+
+    /// The name of a request's member, with its place: a plain line has it at the top.
+    func named(_ member: BodyName) -> String {
+        holder == .prompt ? member.text.description : "\(holder.text).\(member.text)"
+    }
+
+    private func checkedForm() throws(LineError) -> RequestLine.Form {
+        for (name, other) in [(LineName.body, LineName.prompt), (.body, .params), (.params, .prompt)]
+        where top(name).isPresent && top(other).isPresent {
+            throw refuse(.body, "both \(name.text) and \(other.text) are here; keep one of them")
+        }
+        return switch holder {
+        case .params: .messageBatch
+        case .prompt: .plain
+        default: .openAIBatch
+        }
+    }
 
     private func checkedCustomID() throws(LineError) -> LineScan.Value {
         let id = top(.customID)
@@ -91,31 +116,34 @@ struct LineChecks {
         }
         try requireString(top(.prompt), .prompt, "prompt")
         if top(.system).isPresent { try requireString(top(.system), .system, "system") }
-        return try checked(model: top(.model), "model")
+        return try checked(model: top(.model))
     }
 
     private func checkedBody(_ endpoint: LineEndpoint) throws(LineError) -> LineScan.Value {
         for name in [LineName.system, .model, .maxTokens] where top(name).isPresent {
-            throw refuse(.unknown, "\(name.text) belongs inside body; move it there")
+            throw refuse(.unknown, "\(name.text) belongs inside \(holder.text); move it there")
         }
-        let model = try checked(model: inBody(.model), "body.model")
+        let model = try checked(model: inBody(.model))
         try checkPayload(endpoint)
         let stream = inBody(.stream)
         if stream.isPresent, stream.first != UInt8(ascii: "f"), stream.kind != .null {
             let value = stream.kind == .bool ? "true, which is not possible in a batch" : stream.kind.article
-            throw refuse(.stream, "body.stream is \(value); remove it")
+            throw refuse(.stream, "\(named(.stream)) is \(value); remove it")
         }
         return model
     }
 
     @inline(__always)
-    private func checked(model: LineScan.Value, _ name: String) throws(LineError) -> LineScan.Value {
+    private func checked(model: LineScan.Value) throws(LineError) -> LineScan.Value {
         guard model.isPresent else {
             if hasDefaultModel { return model }
-            throw refuse(.model, "\(name) is missing; name a model in every line, or give one for all with --model")
+            throw refuse(
+                .model, "\(named(.model)) is missing; name a model in every line, or give one for all with --model")
         }
-        try requireString(model, .model, name)
-        if model.inside.isEmpty { throw refuse(.model, "\(name) is empty; name a model") }
+        guard model.kind == .string else {
+            throw refuse(.model, "\(named(.model)) is \(model.kind.article); it must be a string")
+        }
+        if model.inside.isEmpty { throw refuse(.model, "\(named(.model)) is empty; name a model") }
         return model
     }
 

@@ -4,8 +4,10 @@ package enum LineEndpoint: Int, CaseIterable, Sendable {
     case embeddings = 1
     case responses = 2
     case completions = 3
+    /// Anthropic's.
+    case messages = 4
 
-    /// The path as OpenAI batch lines write it.
+    /// The path as batch lines write it.
     package var path: String { staticPath.description }
 
     var staticPath: StaticString {
@@ -14,6 +16,7 @@ package enum LineEndpoint: Int, CaseIterable, Sendable {
         case .embeddings: "/v1/embeddings"
         case .responses: "/v1/responses"
         case .completions: "/v1/completions"
+        case .messages: "/v1/messages"
         }
     }
 }

@@ -18,12 +18,12 @@ package struct LineError: Error, Equatable, Sendable, CustomStringConvertible {
         case type
         case duplicate
         case unknown
-        case anthropic
         case customID = "custom_id"
         case className = "class"
         case method
         case url
         case body
+        case params
         case model
         case messages
         case input

@@ -46,6 +46,8 @@ enum BodyName: Int, CaseIterable {
     // What may make a request cost more than its bytes and its longest answer: see `LineBeyond`.
     case serviceTier, models, tools, plugins, webSearch, searchParameters, modalities, audio, prediction
     case previousResponse, conversation, cachedContent, extraBody, responseFormat
+    // Of Anthropic's Messages API.
+    case system, speed, container, fallbacks, mcpServers, inferenceGeo, contextManagement, outputConfig, outputFormat
 
     var text: StaticString {
         switch self {
@@ -73,6 +75,15 @@ enum BodyName: Int, CaseIterable {
         case .cachedContent: "cached_content"
         case .extraBody: "extra_body"
         case .responseFormat: "response_format"
+        case .system: "system"
+        case .speed: "speed"
+        case .container: "container"
+        case .fallbacks: "fallbacks"
+        case .mcpServers: "mcp_servers"
+        case .inferenceGeo: "inference_geo"
+        case .contextManagement: "context_management"
+        case .outputConfig: "output_config"
+        case .outputFormat: "output_format"
         }
     }
 
@@ -88,27 +99,37 @@ enum BodyName: Int, CaseIterable {
             case UInt8(ascii: "m"): candidate = .model
             case UInt8(ascii: "i"): candidate = .input
             case UInt8(ascii: "t"): candidate = .tools
+            case UInt8(ascii: "s"): candidate = .speed
             default: candidate = .audio
             }
         case 6:
             switch first {
-            case UInt8(ascii: "s"): candidate = .stream
+            case UInt8(ascii: "s"):
+                candidate = bytes[range.lowerBound + 1] == UInt8(ascii: "t") ? .stream : .system
             case UInt8(ascii: "p"): candidate = .prompt
             default: candidate = .models
             }
         case 7: candidate = first == UInt8(ascii: "b") ? .bestOf : .plugins
         case 8: candidate = .messages
+        case 9: candidate = first == UInt8(ascii: "c") ? .container : .fallbacks
         case 10:
             switch first {
             case UInt8(ascii: "p"): candidate = .prediction
             case UInt8(ascii: "e"): candidate = .extraBody
             default: candidate = bytes[range.lowerBound + 1] == UInt8(ascii: "a") ? .maxTokens : .modalities
             }
+        case 11: candidate = .mcpServers
         case 12: candidate = first == UInt8(ascii: "s") ? .serviceTier : .conversation
+        case 13:
+            if first == UInt8(ascii: "i") {
+                candidate = .inferenceGeo
+            } else {
+                candidate = bytes[range.lowerBound + 7] == UInt8(ascii: "c") ? .outputConfig : .outputFormat
+            }
         case 14: candidate = .cachedContent
         case 15: candidate = .responseFormat
         case 17: candidate = first == UInt8(ascii: "m") ? .maxOutputTokens : .searchParameters
-        case 18: candidate = .webSearch
+        case 18: candidate = first == UInt8(ascii: "w") ? .webSearch : .contextManagement
         case 20: candidate = .previousResponse
         case 21: candidate = .maxCompletionTokens
         default: return nil

@@ -15,32 +15,27 @@ extension LineChecks {
     /// A name that came twice or that is not known, whichever stands first.
     var strayName: LineError {
         if let repeated = scan.repeated, repeated.name.lowerBound < scan.unknown?.lowerBound ?? .max {
-            let place = repeated.inBody ? " in body" : ""
+            let place = repeated.inBody ? " in \(holder.text)" : ""
             return refuse(.duplicate, "\(excerpt(repeated.name)) comes twice\(place); keep one of them")
         }
         let name = text(scan.unknown ?? 0..<0)
         let shown = excerpt(scan.unknown ?? 0..<0)
-        let isPlain = top(.prompt).isPresent
+        let isPlain = holder == .prompt
         if !isPlain, BodyName.allCases.contains(where: { name == $0.text.description }) {
-            return refuse(.unknown, "\(shown) belongs inside body; move it there")
+            return refuse(.unknown, "\(shown) belongs inside \(holder.text); move it there")
         }
         let allowed: [LineName] =
-            isPlain
-            ? [.customID, .prompt, .system, .model, .maxTokens, .className]
-            : [.customID, .method, .url, .body, .className]
+            switch holder {
+            case .prompt: [.customID, .prompt, .system, .model, .maxTokens, .className]
+            case .params: [.customID, .params, .className]
+            default: [.customID, .method, .url, .body, .className]
+            }
         let known = allowed.map(\.text.description)
         if let nearest = nearestName(to: name, in: known + (isPlain ? [] : ["prompt", "system", "params"])) {
             return refuse(.unknown, "unknown member \(shown); did you mean \"\(nearest)\"?")
         }
         let list = known.dropLast().joined(separator: ", ") + " and \(known[known.count - 1])"
         return refuse(.unknown, "unknown member \(shown); remove it: a line like this has \(list)")
-    }
-
-    var anthropic: LineError {
-        refuse(
-            .anthropic,
-            "lines with params (Anthropic Message Batches) are not supported by this version yet; "
-                + #"write the request as "url":"/v1/chat/completions" with "body", or as "prompt""#)
     }
 
     var noBody: LineError {

@@ -22,26 +22,54 @@ extension LineChecks {
         throw unknownURL(url)
     }
 
-    /// The member that the endpoint cannot do without.
+    /// A request of Anthropic's Message Batches, which names no endpoint: there is but one.
+    func checkedParams() throws(LineError) -> LineEndpoint {
+        let params = top(.params)
+        guard params.kind == .object else {
+            let advice =
+                params.kind == .string ? "it must be the object itself, not JSON in a string" : "it must be an object"
+            throw refuse(.params, "params is \(params.kind.article); \(advice)")
+        }
+        for name in [LineName.method, .url] where top(name).isPresent {
+            throw refuse(.unknown, "\(name.text) goes with body, not with params; remove it")
+        }
+        return .messages
+    }
+
+    /// The members that the endpoint cannot do without.
     func checkPayload(_ endpoint: LineEndpoint) throws(LineError) {
         switch endpoint {
-        case .chatCompletions:
-            let messages = inBody(.messages)
-            guard messages.isPresent else {
+        case .chatCompletions: try checkMessages()
+        case .messages:
+            try checkMessages()
+            guard inBody(.maxTokens).isPresent, inBody(.maxTokens).kind != .null else {
                 throw refuse(
-                    .messages,
-                    #"body.messages is missing; a chat needs it, such as "messages":[{"role":"user","content":"…"}]"#)
+                    .maxTokens,
+                    "\(named(.maxTokens)) is missing; Anthropic's API needs it, such as \"max_tokens\":1024")
             }
-            guard messages.kind == .array else {
-                throw refuse(.messages, "body.messages is \(messages.kind.article); it must be an array of messages")
-            }
-            if isEmptyArray(messages) { throw refuse(.messages, "body.messages is empty; add at least one message") }
         case .embeddings: try checkText(inBody(.input), .input, "input", endpoint)
         case .responses:
             // A stored prompt, named by an object, can stand in for the input.
             if !inBody(.input).isPresent, inBody(.prompt).isPresent, inBody(.prompt).kind == .object { return }
             try checkText(inBody(.input), .input, "input", endpoint)
         case .completions: try checkText(inBody(.prompt), .prompt, "prompt", endpoint)
+        }
+    }
+
+    private func checkMessages() throws(LineError) {
+        let messages = inBody(.messages)
+        guard messages.isPresent else {
+            throw refuse(
+                .messages,
+                "\(named(.messages)) is missing; a chat needs it, such as "
+                    + #""messages":[{"role":"user","content":"…"}]"#)
+        }
+        guard messages.kind == .array else {
+            throw refuse(
+                .messages, "\(named(.messages)) is \(messages.kind.article); it must be an array of messages")
+        }
+        if isEmptyArray(messages) {
+            throw refuse(.messages, "\(named(.messages)) is empty; add at least one message")
         }
     }
 
@@ -59,19 +87,20 @@ extension LineChecks {
 
     /// How many answers the request asks for; all that are made are charged, also those that `best_of` does not send.
     func checkedAnswers(_ endpoint: LineEndpoint) throws(LineError) -> Int {
-        let each = max(try answers(inBody(.choices), "body.n"), try answers(inBody(.bestOf), "body.best_of"))
+        let each = max(try answers(.choices), try answers(.bestOf))
         switch endpoint {
-        case .embeddings: return 1
+        case .embeddings, .messages: return 1
         case .chatCompletions, .responses: return each
         case .completions: return product(each, prompts)
         }
     }
 
-    private func answers(_ value: LineScan.Value, _ name: StaticString) throws(LineError) -> Int {
+    private func answers(_ name: BodyName) throws(LineError) -> Int {
+        let value = inBody(name)
         guard value.isPresent, value.kind != .null else { return 1 }
         guard let count = wholeNumber(value), count >= 1 else {
             let found = value.kind == .number ? excerpt(value.range) : value.kind.article
-            throw refuse(.choices, "\(name) is \(found); it must be a whole number, 1 or more")
+            throw refuse(.choices, "\(named(name)) is \(found); it must be a whole number, 1 or more")
         }
         return count
     }
@@ -95,25 +124,25 @@ extension LineChecks {
 
     /// A name that the endpoint does not know bounds nothing, but must be a number all the same.
     func checkedMaxTokens(_ endpoint: LineEndpoint) throws(LineError) -> Int? {
-        let plain = try tokens(inBody(.maxTokens), "body.max_tokens")
-        let completion = try tokens(inBody(.maxCompletionTokens), "body.max_completion_tokens")
-        let output = try tokens(inBody(.maxOutputTokens), "body.max_output_tokens")
+        let plain = try tokens(inBody(.maxTokens), .maxTokens)
+        let completion = try tokens(inBody(.maxCompletionTokens), .maxCompletionTokens)
+        let output = try tokens(inBody(.maxOutputTokens), .maxOutputTokens)
         switch endpoint {
         case .chatCompletions:
             guard let plain, let completion else { return plain ?? completion }
             return max(plain, completion)
-        case .completions: return plain
+        case .completions, .messages: return plain
         case .responses: return output
         case .embeddings: return nil
         }
     }
 
     @inline(__always)
-    func tokens(_ value: LineScan.Value, _ name: StaticString) throws(LineError) -> Int? {
+    func tokens(_ value: LineScan.Value, _ name: BodyName) throws(LineError) -> Int? {
         guard value.isPresent, value.kind != .null else { return nil }
         guard let count = wholeNumber(value) else {
             let found = value.kind == .number ? excerpt(value.range) : value.kind.article
-            throw refuse(.maxTokens, "\(name) is \(found); it must be a whole number, 0 or more")
+            throw refuse(.maxTokens, "\(named(name)) is \(found); it must be a whole number, 0 or more")
         }
         return count
     }
@@ -140,7 +169,7 @@ extension LineChecks {
     }
 
     @inline(__always)
-    private func isText(_ value: LineScan.Value, _ text: StaticString) -> Bool {
+    func isText(_ value: LineScan.Value, _ text: StaticString) -> Bool {
         guard value.kind == .string else { return false }
         guard value.hasEscapes else { return scan.cursor.bytes.holds(text, at: value.inside) }
         let decoded = JSONText.decodedBytes(UnsafeRawBufferPointer(rebasing: scan.cursor.bytes[value.inside]))

@@ -18,7 +18,7 @@ struct LineScan {
 
     var cursor: JSONCursor
     var line = InlineArray<10, Value>(repeating: Value())
-    var body = InlineArray<24, Value>(repeating: Value())
+    var body = InlineArray<33, Value>(repeating: Value())
     /// The first byte of the line's value.
     var first: UInt8 = 0
     /// The first top-level name that is not known, with its quotes.
@@ -85,7 +85,9 @@ struct LineScan {
             if repeated == nil { repeated = (quoted, false) }
             return cursor.skipValue(depth: 1)
         }
-        if known == .body, cursor.byte == .openBrace {
+        // A second request in one line is refused, whatever is in it.
+        let isOnly = !line[LineName.body.rawValue].isPresent && !line[LineName.params.rawValue].isPresent
+        if known == .body || known == .params, isOnly, cursor.byte == .openBrace {
             let start = cursor.at
             guard takeBody(&names) else { return false }
             line[known.rawValue] = Value(first: .openBrace, range: start..<cursor.at)

@@ -6,6 +6,8 @@ package struct RequestLine: Sendable {
     package enum Form: Sendable {
         /// As OpenAI's Batch API takes it: `custom_id`, `method`, `url`, `body`.
         case openAIBatch
+        /// As Anthropic's Message Batches API takes it: `custom_id` and `params`, a body of its Messages API.
+        case messageBatch
         /// `custom_id` and `prompt`, perhaps with `system`, `model` and `max_tokens`.
         case plain
     }

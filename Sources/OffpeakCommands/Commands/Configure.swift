@@ -69,8 +69,10 @@ extension Command {
         let reading = Configuration.load(location)
         var report = CheckReport(reading, environment: context.environment, at: RunnerClock().wall)
         if context.arguments.has("--live"), report.isOK, case .success(let configuration) = reading {
-            report.problems += try LiveCheck.run(
+            let found = try LiveCheck.run(
                 configuration, environment: context.environment, printer: context.printer)
+            report.problems += found.problems
+            report.notices += found.notices
         }
         report.print(context.printer)
         return report.isOK ? .success : .userError

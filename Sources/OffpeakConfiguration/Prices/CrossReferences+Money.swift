@@ -33,6 +33,23 @@ extension CrossReferences {
                 hint: "state it in the key's `prices`, or \"free\" for your own server"))
     }
 
+    /// Models of a class's chains, on keys that serve any model: no `models` of a key names these.
+    func unknownPrices(of read: ReadClass) {
+        guard read.policy.budget == nil, !read.isUncertain else { return }
+        let chains = Set(read.policy.models.values.joined()).sorted()
+        for key in configuration.keys(for: read.policy)
+        where key.enabled && key.models == .any && !hasWrongPrices(key) {
+            let unknown = chains.filter { configuration.priceBook.price(of: key, model: $0) == nil }
+            guard !unknown.isEmpty else { continue }
+            let shown = unknown.map { Spelling.shown($0) }.joined(separator: ", ")
+            read.fields.notice(
+                "models",
+                "the price of \(shown) on key \"\(key.name)\" is unknown: what it costs there is not counted, and the cost "
+                    + "objective ranks it last",
+                hint: "state it in keys.\(key.name).prices, or say in keys.\(key.name).models what the key serves")
+        }
+    }
+
     /// Whether a price may be unknown only because what states it is among the problems already.
     private func hasWrongPrices(_ key: KeyDescriptor) -> Bool {
         let key = FieldReader.path("keys", key.name)
@@ -53,6 +70,7 @@ extension CrossReferences {
         func isPriced(_ model: String, _ key: KeyDescriptor) -> Bool? {
             key.models.providerModel(for: model).map { configuration.priceBook.price(of: key, model: $0) != nil }
         }
+        if chains.isEmpty { unnamedModels(of: read, keys) }
         for key in keys where !hasWrongPrices(key) {
             var models = chains
             if case .only(let names) = key.models { models = names.keys.sorted() }
@@ -69,5 +87,17 @@ extension CrossReferences {
                 "budget", "cannot be kept: the price of \(shown) on key \"\(key.name)\" is unknown",
                 hint: "state it in keys.\(key.name).prices, or exclude the key")
         }
+    }
+    /// Where neither a class with a budget nor a key of it names models, nothing is known of prices before there are lines.
+    private func unnamedModels(of read: ReadClass, _ keys: [KeyDescriptor]) {
+        let names = keys.filter {
+            $0.models == .any && !hasWrongPrices($0) && !configuration.priceBook.pricesEverything(on: $0)
+        }.map { "\"\($0.name)\"" }
+        guard !names.isEmpty else { return }
+        read.fields.notice(
+            "budget",
+            "needs the price of each model that is submitted: neither the class nor key \(names.joined(separator: ", ")) names "
+                + "models, so none could be looked up here, and a job of a model without a known price is parked",
+            hint: "name them in `models` of the key or the class; `offpeak prices MODEL` tells what is known")
     }
 }

@@ -34,7 +34,7 @@ struct BaseURL: Equatable {
         let host = try Self.host(authority)
         var path = rest.dropFirst(authority.count)
         while path.last == "/" { path.removeLast() }
-        for endpoint in ["/chat/completions", "/completions", "/embeddings", "/responses"]
+        for endpoint in ["/chat/completions", "/completions", "/embeddings", "/responses", "/messages"]
         where path.hasSuffix(endpoint) {
             throw Flaw(message: "ends with an endpoint", hint: "leave off \"\(endpoint)\": offpeak adds it")
         }

@@ -16,6 +16,7 @@ struct CrossReferences {
             admission(of: read)
             chains(of: read)
             budget(of: read)
+            unknownPrices(of: read)
             if !read.isUncertain { anyModels(of: read.policy, path: read.fields.path, line: read.fields.line) }
         }
         terms()

@@ -100,8 +100,7 @@ private struct ClassSentence {
         guard !flex.isEmpty else { return nil }
         let otherwise =
             policy.lanes.contains(.sync)
-            ? "by lane sync where that has no room for long, or its answers, of up to \(policy.flexTimeout.durationText) each, "
-                + "would be too late for a deadline"
+            ? "by lane sync where that has no room for long or would be too late for a deadline"
             : "and waits where that has no room"
         return "on \(list(flex)) it goes by the cheaper lane flex, \(otherwise)"
     }
@@ -215,10 +214,20 @@ private struct ClassSentence {
     // MARK: Attempts and times
 
     private var attempts: String {
-        let each = "of at most \(policy.timeout.durationText)"
-        return policy.attempts == 1
-            ? "a job has one attempt \(each), and waiting uses up none"
-            : "a job has \(policy.attempts) attempts \(each) each, and waiting uses up none"
+        let count = policy.attempts == 1 ? "one attempt" : "\(policy.attempts) attempts"
+        let each = policy.attempts == 1 ? "" : " each"
+        let (sync, slower) = (policy.timeout.durationText + each, policy.flexTimeout.durationText + each)
+        let longest =
+            if flex.isEmpty {
+                " of at most \(sync)"
+            } else if !policy.lanes.contains(.sync) {
+                " of at most \(slower) in lane flex"
+            } else if sync == slower {
+                " of at most \(sync) in either lane"
+            } else {
+                ", of at most \(sync) in lane sync and \(slower) in lane flex"
+            }
+        return "a job has \(count)\(longest), and waiting uses up none"
     }
 
     private var window: String? {

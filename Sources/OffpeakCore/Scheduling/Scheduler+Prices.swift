@@ -79,12 +79,12 @@ extension Scheduler {
     }
 
     /// The longest answer that a job can get; nil when nobody can say. Where the wire format demands a number, this is the
-    /// one that is sent: never more than the model gives, as far as that is known.
+    /// one that is sent: never more than the model gives, as far as that is known. (Lines of the format itself are sent as they are.)
     mutating func mostOutput(_ key: Int, _ model: String, _ ticket: JobTicket, _ endpoint: Endpoint) -> Int? {
         if endpoint == .embeddings { return 0 }
         let longest = price(key, model).own?.maxOutputTokens
         var most = ticket.maxOutputTokens ?? longest
-        if let demanded = keys[key].descriptor.demandedAnswer {
+        if endpoint != .messages, let demanded = keys[key].descriptor.demandedAnswer {
             most = min(most ?? demanded, longest ?? .max)
         }
         return most.map { min($0, TokenForecast.mostTokens) }

@@ -33,6 +33,21 @@ package struct PriceBook: Sendable {
         }
     }
 
+    /// Whether a key's own terms give every model a price, whatever its name.
+    package func pricesEverything(on key: KeyDescriptor) -> Bool {
+        switch terms[key.name] {
+        case nil: false
+        case .free?: true
+        case .terms(let all)?: all["*"]?.rates != nil
+        }
+    }
+
+    /// The provider's name for the model of the built-in table that is cheapest to talk to there, if the table has any of
+    /// that provider's.
+    package func cheapestListed(at provider: String) -> String? {
+        PriceList.builtIn.cheapestModel(of: PriceProvider(aliases[provider] ?? provider))
+    }
+
     /// What the lists say, before a key's own terms.
     func listPrice(of key: KeyDescriptor, model providerModel: String) -> ModelPrice? {
         let provider = PriceProvider(aliases[key.provider] ?? key.provider)

@@ -45,6 +45,16 @@ package struct PriceList: Sendable {
         return nil
     }
 
+    /// The model with the lowest rates of those that answer in text (an embedding's output costs nothing); of several, the
+    /// first by name.
+    func cheapestModel(of provider: PriceProvider) -> String? {
+        let models = entries.compactMap { name, entry in
+            provider.model(named: name, owner: entry.provider).map { (name: $0, rates: entry.price.rates) }
+        }
+        return models.filter { $0.rates.output > 0 }
+            .min { ($0.rates.input + $0.rates.output, $0.name) < ($1.rates.input + $1.rates.output, $1.name) }?.name
+    }
+
     /// `gpt-5-mini` of `gpt-5-mini-2025-08-07`, `claude-haiku-4-5` of `claude-haiku-4-5-20251001` or
     /// `claude-haiku-4-5@20251001`; nil for a name that does not end in a day.
     static func undated(_ model: String) -> String? {

@@ -53,6 +53,13 @@ struct PriceProvider: Sendable {
         "deepseek": "deepseek", "x-ai": "xai", "cohere": "cohere",
     ]
 
+    /// The provider's own name for an entry of a list; nil for one that is surely not its.
+    func model(named name: String, owner: String?) -> String? {
+        guard let owner, owners?.contains(owner) == true else { return nil }
+        let prefix = prefixes.first { name.hasPrefix($0 + "/") }
+        return prefix.map { String(name.dropFirst($0.utf8.count + 1)) } ?? (name.contains("/") ? nil : name)
+    }
+
     /// The names under which a list may have a model, the surest first.
     func names(for model: String) -> [Name] {
         var names = prefixes.map { Name(text: "\($0)/\(model)", owners: nil) }

@@ -1,7 +1,8 @@
 import JSONLines
 import OffpeakCore
 
-/// Anthropic's Messages API: chat requests go out in its form, and its answers come back as chat completions.
+/// Anthropic's Messages API: requests of it travel as they are, and so do their answers; chat requests go out in its form, and
+/// their answers come back as chat completions.
 ///
 /// The form is that of Anthropic's own SDK (package `anthropic` 2.12.0, `types/message_create_params.py` and
 /// `types/message.py`) and of platform.claude.com/docs/en/api/messages.
@@ -13,6 +14,7 @@ package struct AnthropicAdapter: ProviderAdapter {
     package init() {}
 
     package func objection(endpoint: Endpoint, body: [UInt8], model: String) -> String? {
+        if endpoint == .messages { return nil }
         guard endpoint == .chatCompletions else { return "it has nothing like \(endpoint.path)" }
         // Not a JSON object: intake lets none through, and the provider would say so.
         guard let root = JSONSlice(body), root.kind == .object else { return nil }
@@ -37,7 +39,8 @@ package struct AnthropicAdapter: ProviderAdapter {
         }
         return HTTPRequest(
             url: provider.url(of: "/messages"), headers: headers,
-            body: Self.translated(body, model: model, mostOutput: mostOutput),
+            body: endpoint == .messages
+                ? OpenAIAdapter.naming(model, in: body) : Self.translated(body, model: model, mostOutput: mostOutput),
             timeoutMilliseconds: Int(timeout.milliseconds), allowsInsecure: provider.insecure)
     }
 
@@ -48,19 +51,24 @@ package struct AnthropicAdapter: ProviderAdapter {
     }
 
     package func expectation(endpoint: Endpoint, body: [UInt8]) -> JobExpectation {
-        JobExpectation(endpoint: endpoint, wantsJSON: OpenAIAdapter.wantsJSON(endpoint, body: body))
+        guard endpoint == .messages else { return OpenAIAdapter().expectation(endpoint: endpoint, body: body) }
+        // Most bodies never mention it; reading those twice is saved.
+        let mayWantJSON = body.firstIndex(of: Array("json".utf8)) != nil
+        let format = mayWantJSON ? JSONSlice(body)?["output_config"]?["format"]?["type"]?.string : nil
+        return JobExpectation(endpoint: endpoint, wantsJSON: format == "json_schema")
     }
 
     package func report(
         for exchange: HTTPExchange, job: JobExpectation, provider: ProviderDescriptor, secret: Secret?
     ) -> AttemptReport {
-        guard case .response(var response) = exchange, (200...299).contains(response.status),
+        guard case .response(let response) = exchange, (200...299).contains(response.status),
             let message = JSONSlice(response.body), message["type"]?.string != "error"
         else {
             // Failures, pages and broken answers are alike everywhere.
             return OpenAIAdapter().report(for: exchange, job: job, provider: provider, secret: secret)
         }
-        guard let completion = AnthropicAnswer(message, in: response).completion else {
+        let isOwn = job.endpoint == .messages
+        guard let completion = AnthropicAnswer(message, in: response, takesAll: isOwn).completion else {
             let failure = Failure(
                 inSuccess: .invalidOutput, code: "unexpected_answer",
                 message: "the answer lacks what the endpoint promises: a message with its content",
@@ -69,8 +77,15 @@ package struct AnthropicAdapter: ProviderAdapter {
             return AttemptReport(outcome: .failure(failure), feedback: headers.feedback)
         }
         // From here on it is an answer like any other: refusals, JSON that was asked for, and usage are read in one place.
-        response.body = completion
-        return OpenAIAdapter().report(for: .response(response), job: job, provider: provider, secret: secret)
+        var (chat, chatJob) = (response, job)
+        chat.body = completion
+        chatJob.endpoint = .chatCompletions
+        var report = OpenAIAdapter().report(for: .response(chat), job: chatJob, provider: provider, secret: secret)
+        if isOwn, case .success(var answer) = report.outcome {
+            answer.body = response.body
+            report.outcome = .success(answer)
+        }
+        return report
     }
 }
 

@@ -6,7 +6,13 @@ struct AnthropicAnswer {
     private let message: JSONSlice
     private let response: HTTPResponse
 
-    init(_ message: JSONSlice, in response: HTTPResponse) { (self.message, self.response) = (message, response) }
+    /// Whether any part is taken, and any ending but a refusal: for requests in Anthropic's own words, whose answers are only
+    /// judged here and not rewritten.
+    private let takesAll: Bool
+
+    init(_ message: JSONSlice, in response: HTTPResponse, takesAll: Bool) {
+        (self.message, self.response, self.takesAll) = (message, response, takesAll)
+    }
 
     /// The chat completion's bytes; nil when this is no message, or one with parts that were not asked for and that a chat
     /// completion has no place for.
@@ -15,7 +21,7 @@ struct AnthropicAnswer {
             let stop = message["stop_reason"]?.string
         else { return nil }
         let blocks = content.elements.map { (type: $0["type"]?.string ?? "", block: $0) }
-        guard blocks.allSatisfy({ Self.kinds.contains($0.type) }) else { return nil }
+        guard takesAll || blocks.allSatisfy({ Self.kinds.contains($0.type) }) else { return nil }
         func text(_ type: String, _ name: String) -> String? {
             let texts = blocks.filter { $0.type == type }.compactMap { $0.block[name]?.string }
             return texts.isEmpty ? nil : texts.joined()
@@ -42,7 +48,7 @@ struct AnthropicAnswer {
                         }
                     }
                     choice.null("logprobs")
-                    choice.member("finish_reason", Self.finish(stop))
+                    choice.member("finish_reason", finish(stop))
                 }
             }
             AnthropicUsage(message["usage"])?.write(to: &root)
@@ -66,14 +72,14 @@ struct AnthropicAnswer {
     }
 
     /// OpenAI's word for why the answer ended; a reason that is not known here stays as it is.
-    private static func finish(_ stop: String) -> String {
+    private func finish(_ stop: String) -> String {
         switch stop {
         case "end_turn", "stop_sequence": "stop"
         case "max_tokens", "model_context_window_exceeded": "length"
         case "tool_use": "tool_calls"
         case "refusal": "content_filter"
-        // Only with tools that the provider runs itself, which no request of ours has: the answer is not finished.
-        case "pause_turn": "error"
+        // Only with tools that the provider runs itself: the answer is not finished, and only who asked in these words can go on.
+        case "pause_turn": takesAll ? "stop" : "error"
         default: stop
         }
     }

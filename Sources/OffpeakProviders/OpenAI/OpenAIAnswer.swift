@@ -108,6 +108,8 @@ struct OpenAIAnswer {
             }
             return nil
         case .responses: return responseFlaw(root)
+        // No provider of this format has it.
+        case .messages: return Self.shape("a message")
         }
     }
 

@@ -9,7 +9,8 @@ struct MessagesCheck {
 
     private static let known: Set<String> = [
         "model", "max_tokens", "messages", "system", "tools", "tool_choice", "temperature", "top_p", "top_k",
-        "stop_sequences", "output_config", "metadata", "service_tier", "thinking", "stream",
+        "stop_sequences", "output_config", "metadata", "service_tier", "thinking", "stream", "cache_control",
+        "container", "inference_geo",
     ]
 
     func check() throws(Prompt.Malformed) {
@@ -44,7 +45,7 @@ struct MessagesCheck {
         for block in blocks {
             let needed = [
                 "text": "text", "image": "source", "document": "source", "tool_use": "input",
-                "tool_result": "tool_use_id",
+                "tool_result": "tool_use_id", "thinking": "thinking", "redacted_thinking": "data",
             ]
             guard let name = needed[block["type"]?.string ?? ""], let value = block[name], !value.isNull else {
                 throw Prompt.Malformed(message: "\(place): a block is not valid", parameter: place)

@@ -29,35 +29,12 @@ package struct FileScan {
             case .failed(let number):
                 throw SourceFailure(path: request.path, reason: String(cString: strerror(number)))
             case .chunk(let chunk):
-                result.add(chunk.rejected)
-                for line in chunk.lines {
-                    if let first = ids.insert(chunk.buffer[line.customID], line: line.line) {
-                        let id = String(decoding: chunk.buffer[line.customID], as: UTF8.self)
-                        let isTold = result.rejected.count < Submission.reportLimit
-                        let duplicate = DuplicateID(line: line.line, customID: id, firstLine: first)
-                        result.add(isTold ? [duplicate] : [], count: 1)
-                        continue
-                    }
+                let repeats = ids.repeats(in: chunk) { line in
                     result.accepted += 1
                     take(chunk.flows[line.flow], line)
                 }
+                result.add(chunk.rejected, repeats)
             }
         }
-    }
-}
-
-/// The ids of a batch, as 64-bit hashes under a seed of this process: among ten million different ids, two are alike once in
-/// some hundred thousand scans. (A submit compares the ids themselves.)
-private struct SeenIDs {
-    private var lines: [Int: Int32] = [:]
-
-    /// Adds an id; returns the line on which it was before.
-    mutating func insert(_ id: ArraySlice<UInt8>, line: Int) -> Int? {
-        var hasher = Hasher()
-        id.withUnsafeBytes { hasher.combine(bytes: $0) }
-        let hash = hasher.finalize()
-        if let first = lines[hash] { return Int(first) }
-        lines[hash] = Int32(clamping: line)
-        return nil
     }
 }

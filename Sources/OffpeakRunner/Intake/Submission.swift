@@ -75,23 +75,32 @@ package struct SubmissionResult: Sendable {
     package var rejectedCount = 0
     package var wasResumed = false
 
-    mutating func add(_ lines: [RejectedLine]) {
-        rejectedCount += lines.count
-        rejected += lines.prefix(max(0, Submission.reportLimit - rejected.count))
+    /// The bad lines of a chunk, each kind in order.
+    mutating func add(_ lines: [RejectedLine], _ duplicates: [DuplicateID]) {
+        rejectedCount += lines.count + duplicates.count
+        let space = Submission.reportLimit - rejected.count
+        guard space > 0 else { return }
+        let all = lines.prefix(space) + duplicates.prefix(space).map(RejectedLine.init)
+        rejected += all.sorted { $0.line < $1.line }.prefix(space)
     }
 
+    /// The first of the duplicates among lines that were added before, and how many there are.
     mutating func add(_ duplicates: [DuplicateID], count: Int) {
         rejectedCount += count
         guard !duplicates.isEmpty else { return }
-        rejected += duplicates.map {
-            RejectedLine(
-                line: $0.line,
-                reason:
-                    "custom_id \"\($0.customID)\" was used before, on line \($0.firstLine); ids must be unique in a batch"
-            )
-        }
+        rejected += duplicates.map(RejectedLine.init)
         rejected.sort { $0.line < $1.line }
         rejected = Array(rejected.prefix(Submission.reportLimit))
+    }
+}
+
+extension RejectedLine {
+    init(_ duplicate: DuplicateID) {
+        self.init(
+            line: duplicate.line,
+            reason:
+                "custom_id \"\(duplicate.customID)\" was used before, on line \(duplicate.firstLine); "
+                + "ids must be unique in a batch")
     }
 }
 
@@ -170,6 +179,7 @@ package struct Submission {
         _ descriptor: Int32, into intake: Intake, _ result: inout SubmissionResult, _ progress: (Int) -> Void
     ) throws -> Int {
         var stored = 0
+        var seen: SeenIDs?
         let reader = ChunkReader(
             descriptor: descriptor, offset: intake.committedOffset, line: intake.committedLines,
             defaults: request.lineDefaults)
@@ -182,10 +192,17 @@ package struct Submission {
                 failure = SourceFailure(path: request.path, reason: String(cString: strerror(number)))
                 break loop
             case .chunk(let chunk):
-                result.add(chunk.rejected)
-                // A batch that will be rejected is read on for the other bad lines, and no longer stored.
-                if failure != nil || (result.rejectedCount > 0 && !request.skipsBadLines) { continue }
+                if failure != nil { continue }
                 do {
+                    let isRejected = seen != nil || !chunk.rejected.isEmpty
+                    if isRejected && !request.skipsBadLines {
+                        // A batch that will be rejected is read on for the other bad lines, and no longer stored. Ids that
+                        // come twice are among them: no sealing will tell.
+                        if seen == nil { seen = try storedIDs(of: intake, &result) }
+                        result.add(chunk.rejected, seen?.repeats(in: chunk) ?? [])
+                        continue
+                    }
+                    result.add(chunk.rejected, [])
                     try intake.append(chunk)
                     stored += chunk.lines.count
                 } catch {
@@ -197,6 +214,22 @@ package struct Submission {
         }
         if let failure { throw failure }
         return stored
+    }
+
+    /// The ids that are in the queue already, those of an earlier, killed submit of the same file among them.
+    private func storedIDs(of intake: Intake, _ result: inout SubmissionResult) throws -> SeenIDs {
+        var seen = SeenIDs()
+        var duplicates: [DuplicateID] = []
+        var count = 0
+        try intake.forEachID { id, line in
+            guard let first = seen.insert(id, line: line) else { return }
+            count += 1
+            guard duplicates.count < Self.reportLimit else { return }
+            let text = String(decoding: id, as: UTF8.self)
+            duplicates.append(DuplicateID(line: line, customID: text, firstLine: first))
+        }
+        result.add(duplicates, count: count)
+        return seen
     }
 
     private func seal(_ intake: Intake, _ result: inout SubmissionResult) throws {

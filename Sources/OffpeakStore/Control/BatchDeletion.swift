@@ -29,9 +29,11 @@ struct BatchDeletion {
 
     private var connection: Connection { writer.connection }
 
-    /// Returns the number of jobs removed.
+    /// Returns the number of jobs removed. `finally` is part of the transaction that removes the batch itself.
     @discardableResult
-    func delete(_ batch: BatchID) throws(StoreError) -> Int {
+    func delete(
+        _ batch: BatchID, finally: () throws(StoreError) -> Void = {}
+    ) throws(StoreError) -> Int {
         try writer.transaction { () throws(StoreError) in _ = try connection.run(SQL.mark, batch) }
         let range = JobRange(batch)
         var total = 0
@@ -50,6 +52,7 @@ struct BatchDeletion {
             try connection.run(SQL.flows, batch)
             try connection.run(SQL.forecast, batch)
             try connection.run(SQL.batch, batch)
+            try finally()
         }
         return total
     }

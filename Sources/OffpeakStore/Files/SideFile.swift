@@ -34,11 +34,16 @@ final class SideFile {
 
     func unlock() { flock(descriptor, LOCK_UN) }
 
-    /// Takes the lock on one byte, independent of `lock`, until this file is closed; false when another holds it.
+    /// Takes the lock on one byte, independent of `lock`, until it is given back or this file is closed; false when another
+    /// holds it.
     func tryLockByte(_ offset: Int64) throws(StoreError) -> Bool {
         if offpeak_lock_byte(descriptor, offset) == 0 { return true }
         if errno == EAGAIN || errno == EACCES { return false }
         throw .system("lock", path: path)
+    }
+
+    func unlockByte(_ offset: Int64) throws(StoreError) {
+        guard offpeak_unlock_byte(descriptor, offset) == 0 else { throw .system("unlock", path: path) }
     }
 }
 

@@ -47,6 +47,21 @@ extension Intake {
             jobs: try countJobs(), dropped: found.first.sorted { $0.line < $1.line }, droppedCount: found.count)
     }
 
+    /// Each recorded job's id, as UTF-8, and its line, in order.
+    package func forEachID(_ body: (UnsafeRawBufferPointer, Int) -> Void) throws(StoreError) {
+        let range = JobRange(batch)
+        var cursor = range.start
+        var rows = Self.pageSize
+        while rows == Self.pageSize {
+            rows = 0
+            try writer.connection.query(SQL.page, cursor, range.end, Self.pageSize) { row in
+                rows += 1
+                cursor = row.int64(0)
+                body(row.buffer(1), row.int(2))
+            }
+        }
+    }
+
     private struct Duplicates {
         var first: [DuplicateID] = []
         var count = 0

@@ -47,6 +47,8 @@ package final class Intake {
             """
         static let rejections: StaticString = "SELECT line, reason FROM rejection WHERE batch = ? ORDER BY line LIMIT ?"
         static let countRejections: StaticString = "SELECT count(*) FROM rejection WHERE batch = ?"
+        static let giveBackID: StaticString =
+            "UPDATE sqlite_sequence SET seq = seq - 1 WHERE name = 'batch' AND seq = ?"
         static let acknowledge: StaticString = "UPDATE batch SET acknowledged = 1 WHERE id = ?"
     }
 
@@ -172,8 +174,15 @@ package final class Intake {
         try writer.transaction { () throws(StoreError) in _ = try writer.connection.run(SQL.acknowledge, batch) }
     }
 
-    /// Takes back everything of this batch, in slices.
-    package func abandon() throws(StoreError) { try BatchDeletion(writer).delete(batch) }
+    /// Takes back everything of this batch, in slices, and its id if no later one was given out since: nobody has been told of
+    /// it, and no job of it has begun. (The ids of batches that were are never given twice: the ledger outlives them.)
+    package func abandon() throws(StoreError) {
+        try BatchDeletion(writer).delete(batch) { () throws(StoreError) in
+            try writer.connection.run(SQL.giveBackID, batch)
+            // The next batch may have this id as soon as the transaction is over, and its submit needs the byte.
+            try writer.lock.unlockByte(batch)
+        }
+    }
 
     /// Ends the connection and lets go of the batch.
     package func close() { writer.close() }
