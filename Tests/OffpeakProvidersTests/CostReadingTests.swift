@@ -33,11 +33,11 @@ import Testing
         ),
         (
             "xai's ticks", #"{"cost_in_usd_ticks":37756000}"#,
-            ReportedCost(platform: .zero, upstream: nano(3_775_600), usedOwnKey: true)
+            ReportedCost(upstream: nano(3_775_600))
         ),
         (
             "xai's ticks, not a whole nano-dollar", #"{"cost_in_usd_ticks":15}"#,
-            ReportedCost(platform: .zero, upstream: nano(2), usedOwnKey: true)
+            ReportedCost(upstream: nano(2))
         ),
         ("nothing", #"{"prompt_tokens":5}"#, nil),
         ("null", #"{"cost":null}"#, nil),

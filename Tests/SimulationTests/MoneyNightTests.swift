@@ -75,7 +75,10 @@ import Testing
     private func checkCoverage(_ counts: NightCounts, _ money: MoneyCounts) {
         #expect(counts.deaths > 500 && counts.sends > 20_000)
         #expect(money.countedStarts > 5_000 && money.settled > 10_000 && money.assumed > 500)
-        #expect(money.credited > 500 && money.provisioned > 200 && money.reported > 500 && money.shared > 500)
+        #expect(
+            money.credited > 500 && money.provisioned > 200 && money.provisionedLater > 50
+                && money.provisionedPassed > 50
+                && money.reported > 500 && money.shared > 500)
         #expect(money.fees > 500 && money.freeFees > 100)
         #expect(money.stops["budget_exhausted", default: 0] > 100 && money.stops["unknown_cost", default: 0] > 20)
         #expect(

@@ -11,7 +11,7 @@ struct ReportNotice: Equatable {
         case movedBill = "moved_bill"
         case credit
         case allowance
-        /// A platform took more than its fee.
+        /// A platform took more than its fee, or served with a key of one's own what was to be its own capacity.
         case fee
         case unpriced
         /// Lost answers, counted at their worst.
@@ -161,10 +161,18 @@ struct ReportNotices {
         return ReportNotice(kind: .allowance, key: money.key.name, message: message)
     }
 
-    /// A platform that took more than its fee served a part from its own capacity.
+    /// A platform that took more than its fee served a part from its own capacity; and one that did not take all has a
+    /// provider's key.
     private func fee(of money: KeyMoney) -> ReportNotice? {
-        guard let fee = money.fee else { return nil }
         let total = SpendTotal(lines.filter { $0.row.route.key == money.key.name })
+        if money.key.billing == .platform, total.charge.provider + total.charge.credit > .zero {
+            return ReportNotice(
+                kind: .fee, key: money.key.name,
+                message: "key \(money.key.name) is stated as the platform's capacity, and a provider billed "
+                    + "\((total.charge.provider + total.charge.credit).text) USD for it: the platform used a provider key of your "
+                    + "own. State `billing: \"router-byok\"` with its `fee`")
+        }
+        guard let fee = money.fee else { return nil }
         // Each attempt's fee may have been rounded up by itself.
         let most = total.charge.list.share(millionths: fee.shareMillionths) + Money(nanodollars: Int64(total.attempts))
         guard total.charge.platform > most, total.charge.list > .zero else { return nil }

@@ -49,16 +49,23 @@ package struct Usage: Hashable, Sendable {
 /// What an answer itself says that it cost: the truth for that attempt. (OpenRouter's `usage.cost`, `is_byok` and
 /// `cost_details.upstream_inference_cost`; its documentation on usage accounting.)
 package struct ReportedCost: Hashable, Sendable {
-    /// What the platform takes from its credits: the whole price, or, on the user's own key, the fee.
-    package var platform: Money
-    /// What the provider behind the platform bills to the user's own key; nil when that was not said.
+    /// What the platform takes from its credits: the whole price, or, on the user's own key, the fee. Nil where the provider
+    /// itself says what it bills.
+    package var platform: Money?
+    /// What the provider bills to the user's own key; nil when that was not said.
     package var upstream: Money?
     /// Whether the user's own key served the request; nil when that was not said.
     package var usedOwnKey: Bool?
 
-    package init(platform: Money, upstream: Money? = nil, usedOwnKey: Bool? = nil) {
+    package init(platform: Money? = nil, upstream: Money? = nil, usedOwnKey: Bool? = nil) {
         self.platform = platform
         self.upstream = upstream
         self.usedOwnKey = usedOwnKey
+    }
+
+    /// What an account pays that gets one bill for everything.
+    package var total: Money {
+        guard let platform else { return upstream ?? .zero }
+        return platform + (usedOwnKey == true ? upstream ?? .zero : .zero)
     }
 }

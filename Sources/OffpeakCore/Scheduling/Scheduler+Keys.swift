@@ -285,9 +285,10 @@ extension Scheduler {
     /// Where each key needs a person for a reason of its own, the heaviest is what the jobs stop for.
     private static func weight(of obstacle: KeyObstacle) -> Int {
         // A job's own trouble stops that job alone, whatever else is wrong with other keys.
-        if obstacle.isOfJob { return 4 }
+        if obstacle.isOfJob { return 5 }
         // This key works and money is all that it lacks, so that jobs stop as the budget says, and go on once it is raised.
-        if obstacle.isOfClass || obstacle.parks || obstacle.fails { return 3 }
+        if obstacle.isOfClass { return 4 }
+        if obstacle.parks || obstacle.fails { return 3 }
         guard let failure = obstacle.failure else { return 0 }
         // A key that is for other jobs is no news beside one that ought to have served.
         return isUnserved(failure) ? 1 : 2

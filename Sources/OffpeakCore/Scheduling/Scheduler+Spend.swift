@@ -38,22 +38,22 @@ extension Scheduler {
     mutating func settleSpend(_ flight: Flight, _ report: AttemptReport, at now: Timestamp) -> LedgerEntry {
         switch report.outcome {
         case .success(let answer):
-            // An answer that does not say what it used is paid for all the same.
-            if !report.usageReported && report.reportedCost == nil { return assumeSpend(flight, usage: answer.usage) }
-            let tokens = report.usageReported ? answer.usage.totalTokens : flight.spend.worst.tokens
-            return charge(flight, usage: answer.usage, tokens: tokens, report, at: now)
+            // An answer that says neither what it used nor what it cost is paid for all the same.
+            guard report.usageReported || tellsCost(report, flight) else {
+                return assumeSpend(flight, usage: answer.usage)
+            }
+            return charge(flight, usage: answer.usage, report, at: now)
         case .failure(let failure):
             switch failure.failureClass {
             case .unknownOutcome: return assumeSpend(flight, usage: failure.usage)
             case .timedOut where failure.judged: return assumeSpend(flight, usage: failure.usage)
             default:
-                if failure.usage != Usage() || report.reportedCost != nil {
-                    return charge(
-                        flight, usage: failure.usage, tokens: failure.usage.totalTokens, report, at: now)
+                if report.usageReported && failure.usage != Usage() || tellsCost(report, flight) {
+                    return charge(flight, usage: failure.usage, report, at: now)
                 }
                 // It was answered, and so is paid for, though it does not say what it used.
                 if (200..<300).contains(failure.statusCode), !report.usageReported {
-                    return assumeSpend(flight, usage: Usage())
+                    return assumeSpend(flight, usage: failure.usage)
                 }
                 releaseSpend(flight)
                 return LedgerEntry(
@@ -63,10 +63,16 @@ extension Scheduler {
         }
     }
 
+    private func tellsCost(_ report: AttemptReport, _ flight: Flight) -> Bool {
+        report.reportedCost.map { keys[flight.key].account.tellsAll($0) } ?? false
+    }
+
     private mutating func charge(
-        _ flight: Flight, usage: Usage, tokens: Int, _ report: AttemptReport, at now: Timestamp
+        _ flight: Flight, usage: Usage, _ report: AttemptReport, at now: Timestamp
     ) -> LedgerEntry {
         let spend = flight.spend
+        // Where only the cost was told, quotas count as many tokens as there may have been.
+        let tokens = report.usageReported ? usage.totalTokens : spend.worst.tokens
         // The tier that answered is the one that is billed.
         var route = spend.route
         route.lane = report.servedLane ?? route.lane

@@ -8,10 +8,10 @@ package struct KeyAccount: Sendable {
         fileprivate var amount: PeriodUse.Amount
         fileprivate var quotaNumber: Int
         fileprivate var feeNumber: Int
-        /// Its place in the provisioned throughput, if it runs on that.
-        fileprivate var throughput: Int?
+        /// Its place in the provisioned throughput and the tokens that it took there, if it runs on that.
+        fileprivate var throughput: (place: Int, tokens: Int)?
         fileprivate var sent: Timestamp
-        /// It runs on provisioned throughput: nothing is billed for it.
+        /// It runs on provisioned throughput: only what it turns out to take above that is billed.
         package var isProvisioned: Bool { throughput != nil }
         /// The list value that it will probably have.
         fileprivate var list: Money
@@ -133,12 +133,23 @@ package struct KeyAccount: Sendable {
         return Hold(
             amount: amount, quotaNumber: quotaUse.reserve(amount),
             feeNumber: feeUse.reserve(PeriodUse.Amount(money: worst.charge.list, requests: 1)),
-            throughput: provisioned?.take(forecastTokens, at: now), sent: now, list: list)
+            throughput: provisioned?.take(forecastTokens, at: now).map { ($0, forecastTokens) }, sent: now, list: list)
     }
 
     /// The request never left, or the provider did not count it: nothing is charged.
     package mutating func release(_ hold: Hold, _ worst: WorstCase) {
         free(hold, worst, used: PeriodUse.Amount(), list: .zero, requests: 0)
+    }
+
+    /// Whether an answer that does not tell what it used tells all that it costs. Nothing at all is not believed of one.
+    package func tellsAll(_ reported: ReportedCost) -> Bool {
+        let hasOneBill =
+            switch billing {
+            case .provider: true
+            case .platform: reported.usedOwnKey != true
+            case .routerBYOK: reported.usedOwnKey == false
+            }
+        return (hasOneBill ? reported.total : reported.upstream ?? .zero) > .zero
     }
 
     /// An answer came: what it costs by the key's terms. `value` and `list` are its price on the key and at list;
@@ -147,18 +158,28 @@ package struct KeyAccount: Sendable {
         _ hold: Hold, _ worst: WorstCase, value: Money, list: Money, tokens: Int, reported: ReportedCost?,
         at now: Timestamp
     ) -> Charge {
+        var (value, list, reported) = (value, list, reported)
+        if let taken = hold.throughput {
+            let above = provisioned?.settle(taken.place, taken: taken.tokens, used: tokens, at: now) ?? 0
+            (value, list) = (value.part(above, of: tokens), list.part(above, of: tokens))
+            // Nobody who adds up list prices knows of the throughput.
+            reported = nil
+        }
         var charge = Charge(list: list)
-        let ownKey = reported?.usedOwnKey ?? (billing != .platform)
-        if hold.isProvisioned {
-            charge = Charge()
-        } else if billing == .provider {
-            charge.provider = value
-        } else if ownKey, billing == .routerBYOK {
+        switch billing {
+        case .provider:
+            // A zero is what servers say that do not know.
+            charge.provider = reported.flatMap { $0.total > .zero ? $0.total : nil } ?? value
+        case .routerBYOK where reported?.usedOwnKey != false:
             charge.provider = reported?.upstream ?? value
             charge.platform = reported?.platform ?? feeOn(list, used: feeUsed(hold))
-        } else {
+        case .platform where reported?.usedOwnKey == true:
+            // The platform has a provider's key of ours, and takes its fee alone.
+            charge.provider = reported?.upstream ?? value
+            charge.platform = reported?.platform ?? .zero
+        case .platform, .routerBYOK:
             // The platform's own capacity, also where its answer says that our key was not used.
-            charge.platform = reported?.platform ?? value
+            charge.platform = reported?.total ?? value
         }
         if credit?.isGood(for: hold.sent, at: now) == true, creditLeft > .zero, charge.provider > .zero {
             charge.credit = min(creditLeft, charge.provider)
@@ -187,7 +208,7 @@ package struct KeyAccount: Sendable {
         if let closed = closedFee, closed.number == hold.feeNumber {
             closedFee?.settled = closed.settled + usedOfFee
         }
-        if requests == 0, let place = hold.throughput { provisioned?.giveBack(place) }
+        if requests == 0, let taken = hold.throughput { provisioned?.correct(taken.place, to: 0) }
     }
 
     private static func amount(_ worst: WorstCase) -> PeriodUse.Amount {
@@ -260,7 +281,7 @@ struct ProvisionedThroughput: Sendable {
         return nil
     }
 
-    /// Takes the room if there is enough; returns its number, for `giveBack`.
+    /// Takes the room if there is enough; returns its number, for `correct` and `settle`.
     mutating func take(_ tokens: Int, at now: Timestamp) -> Int? {
         guard hasRoom(tokens, at: now) else { return nil }
         taken.append((now, tokens))
@@ -274,11 +295,24 @@ struct ProvisionedThroughput: Sendable {
         sum += tokens
     }
 
-    /// What was taken and not used. What was taken more than a minute ago is room already.
-    mutating func giveBack(_ number: Int) {
+    /// Less was used than was taken. What was taken more than a minute ago is room already.
+    mutating func correct(_ number: Int, to tokens: Int) {
         let index = number - dropped
         guard index >= first else { return }
-        sum -= taken[index].tokens
-        taken[index].tokens = 0
+        sum -= taken[index].tokens - tokens
+        taken[index].tokens = tokens
+    }
+
+    /// An answer came. Where it used more than was taken for it, the rest is taken of what has room now; returns the tokens
+    /// for which there is none.
+    mutating func settle(_ number: Int, taken estimate: Int, used: Int, at now: Timestamp) -> Int {
+        _ = hasRoom(0, at: now)
+        guard used > estimate else {
+            correct(number, to: used)
+            return 0
+        }
+        let more = min(used - estimate, max(0, limit - sum))
+        if more > 0 { _ = take(more, at: now) }
+        return used - estimate - more
     }
 }

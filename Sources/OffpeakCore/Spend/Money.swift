@@ -21,6 +21,12 @@ package struct Money: Hashable, Comparable, Sendable {
         return Money(nanodollars: Int64(Self.roundedUp(exact, 1_000_000)))
     }
 
+    /// So many parts of a whole number of them, rounded up likewise.
+    func part(_ parts: Int, of whole: Int) -> Money {
+        guard whole > 0 else { return .zero }
+        return Money(nanodollars: Int64(Self.roundedUp(Int128(nanodollars) * Int128(parts), Int128(whole))))
+    }
+
     /// Division that rounds up.
     static func roundedUp(_ a: Int128, _ b: Int128) -> Int128 { a > 0 ? (a + b - 1) / b : a / b }
 }

@@ -16,7 +16,7 @@ enum CostReading {
             return ReportedCost(platform: platform, upstream: upstream, usedOwnKey: usedOwnKey)
         }
         if let ticks = amount(usage["cost_in_usd_ticks"], nanodollarsPerUnit: -1) {
-            return ReportedCost(platform: .zero, upstream: ticks, usedOwnKey: true)
+            return ReportedCost(upstream: ticks)
         }
         return nil
     }

@@ -30,7 +30,7 @@ extension MoneyBook {
 
     /// From what the provider did, and what the run got of it.
     private func kind(of settlement: Settlement, _ attempt: MoneyEntry) -> Kind {
-        let isPlain = attempt.report?.usageReported == true || attempt.report?.cost != nil
+        let isPlain = attempt.report?.usageReported == true || isTold(attempt)
         let usage = attempt.report?.usageReported == true ? attempt.served ?? Usage() : Usage()
         switch settlement.outcome {
         case .success: return isPlain ? .settled(usage) : .assumed
@@ -41,6 +41,14 @@ extension MoneyBook {
             if attempt.served == nil { return .nothing }
             return isPlain ? .settled(usage) : .assumed
         }
+    }
+
+    /// Whether the answer says all that it costs, and so need not say what it used. A zero is believed of no answer.
+    private func isTold(_ attempt: MoneyEntry) -> Bool {
+        guard let told = attempt.report?.cost else { return false }
+        let isOwn = told.usedOwnKey ?? (plan.keys[attempt.key].billing == .routerBYOK)
+        let amount = isOwn ? told.upstream : told.platform
+        return (amount ?? .zero) > .zero
     }
 
     /// Lost: the worst counts, and it is no less than what the provider took.
@@ -63,21 +71,19 @@ extension MoneyBook {
         counts.settled += 1
         if entry.kind != .settled || entry.usage != usage { fail("\(text): its usage is not what was answered") }
         let key = plan.keys[attempt.key]
-        let value = attempt.price?.cost(usage, attempt.lane) ?? 0
+        var value = attempt.price?.cost(usage, attempt.lane) ?? 0
         if attempt.start.lane == .flex {
             counts.flexSettled += attempt.lane == .flex ? 1 : 0
             counts.flexUpgraded += attempt.lane == .sync ? 1 : 0
         }
-        if key.provisionedTPM != nil, entry.charge == Charge() {
-            // What is worth nothing anyway may have been free for either reason.
-            if value > 0 || (attempt.list?.cost(usage, attempt.lane) ?? 0) > 0 {
-                counts.provisioned += 1
-                let tokens = min(attempt.start.reservedTokens, usage.totalTokens)
-                provisioned[attempt.key].append((attempt.start.started.milliseconds, tokens))
-            }
-            return change(name, to: MoneyEntry.Amount(requests: 1, tokens: usage.totalTokens))
+        let part = billedPart(name, attempt, entry, usage, at: ended)
+        func share(_ amount: Int64) -> Int64 {
+            let whole = Int64(usage.totalTokens)
+            return part == usage.totalTokens ? amount : (amount * Int64(part) + whole - 1) / whole
         }
-        var charge = Charge(list: Money(nanodollars: attempt.list?.cost(usage, attempt.lane) ?? value))
+        let list = share(attempt.list?.cost(usage, attempt.lane) ?? value)
+        value = share(value)
+        var charge = Charge(list: Money(nanodollars: list))
         let reported = attempt.report?.cost
         if reported != nil { counts.reported += 1 }
         if key.billing == .provider || (key.billing == .routerBYOK && reported?.usedOwnKey != false) {
@@ -102,6 +108,31 @@ extension MoneyBook {
             to: MoneyEntry.Amount(
                 value: charge.value.nanodollars, billed: charge.billed.nanodollars, requests: 1,
                 tokens: usage.totalTokens))
+    }
+
+    /// The tokens that were billed: all, or what was above the provisioned throughput, by what the entry takes for it. What
+    /// was free is checked at the end, minute by minute.
+    private mutating func billedPart(
+        _ name: Name, _ attempt: MoneyEntry, _ entry: LedgerEntry, _ usage: Usage, at ended: Timestamp
+    ) -> Int {
+        let used = usage.totalTokens
+        var (value, billed) = (attempt.price?.cost(usage, attempt.lane) ?? 0, entry.charge.value.nanodollars)
+        // Where the key's own price is nothing, the list's tells.
+        if value == 0 {
+            (value, billed) = (attempt.list?.cost(usage, attempt.lane) ?? 0, entry.charge.list.nanodollars)
+        }
+        guard plan.keys[attempt.key].provisionedTPM != nil, value > 0, billed < value else { return used }
+        counts.provisioned += 1
+        let part = Int(billed * Int64(used) / value)
+        let taken = min(attempt.start.reservedTokens, used)
+        if part > used - taken { fail("job \(name.job): \(part) of \(used) tokens are billed, \(taken) had room") }
+        provisioned[attempt.key].append((attempt.start.started.milliseconds, taken, name))
+        if used - taken > part {
+            provisioned[attempt.key].append((ended.milliseconds, used - taken - part, name))
+            counts.provisionedLater += 1
+        }
+        if part > 0 { counts.provisionedPassed += 1 }
+        return part
     }
 
     private mutating func spend(_ charge: Charge, _ attempt: MoneyEntry) {
@@ -208,13 +239,10 @@ extension MoneyBook {
             feeList[attempt.key][attempt.day, default: 0] -= charge.list.nanodollars
             feeOthers[attempt.key][attempt.day, default: 0] -= 1
         } else if charge != Charge() || entry.usage != Usage() {
-            if charge == Charge(), plan.keys[attempt.key].provisionedTPM != nil {
-                provisioned[attempt.key].removeAll { $0.at == attempt.start.started.milliseconds }
-            } else {
-                creditUsed[attempt.key] -= charge.credit.nanodollars
-                feeList[attempt.key][attempt.day, default: 0] -= charge.list.nanodollars
-                feeAnswers[attempt.key][attempt.day, default: 0] -= 1
-            }
+            provisioned[attempt.key].removeAll { $0.name == name }
+            creditUsed[attempt.key] -= charge.credit.nanodollars
+            feeList[attempt.key][attempt.day, default: 0] -= charge.list.nanodollars
+            feeAnswers[attempt.key][attempt.day, default: 0] -= 1
         }
         entries[name]?.state = .open
         entries[name]?.entry = nil

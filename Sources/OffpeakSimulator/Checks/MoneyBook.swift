@@ -99,7 +99,7 @@ struct MoneyBook {
     var read = 0
     var total = Charge()
     var totalUsage = Usage()
-    var provisioned: [[(at: Int64, tokens: Int)]]
+    var provisioned: [[(at: Int64, tokens: Int, name: Name)]]
     var counts = MoneyCounts()
     var raises = 0
 
@@ -270,6 +270,8 @@ package struct MoneyCounts: Sendable {
     package var assumed = 0
     package var credited = 0
     package var provisioned = 0
+    package var provisionedLater = 0
+    package var provisionedPassed = 0
     package var fees = 0
     package var freeFees = 0
     package var reported = 0
@@ -289,6 +291,8 @@ package struct MoneyCounts: Sendable {
         a.assumed += b.assumed
         a.credited += b.credited
         a.provisioned += b.provisioned
+        a.provisionedLater += b.provisionedLater
+        a.provisionedPassed += b.provisionedPassed
         a.fees += b.fees
         a.freeFees += b.freeFees
         a.reported += b.reported

@@ -101,45 +101,6 @@ import Testing
         #expect(bench.failings.map(\.failure.code) == ["budget_exhausted"] && bench.parkings.isEmpty)
     }
 
-    /// Two keys, of which the provider refuses the first after 20 answers; both cost a dollar per million tokens.
-    private static func rejecting(_ budget: Budget, healthyCosts: Int64 = 1) -> Bench {
-        var bench = Bench(
-            keys: [key("bad"), key("good")],
-            classes: [
-                policy("x") {
-                    $0.budget = budget
-                    $0.ladders[.keyRejected] = [.nextKey, .park]
-                }
-            ], prices: prices(["bad": (1, 1), "good": (healthyCosts, healthyCosts)]))
-        bench.handle(.periodsTurned(calendar(0)))
-        bench.submit(200, to: 1, class: "x")
-        bench.tell()
-        var asked = 0
-        bench.answer = { start in
-            asked += start.key == "bad" ? 1 : 0
-            return .init(
-                after: .milliseconds(100),
-                report: start.key == "bad" && asked > 20
-                    ? failed(Failure(.keyRejected, code: "invalid_api_key", message: "no such key")) : answered())
-        }
-        return bench
-    }
-
-    @Test func `where a budget has no room, what stops the rest is the budget and not another key that is rejected`() {
-        for then in [Budget.End.park, .fail, .defer] {
-            var bench = Self.rejecting(Budget(limit: nano(1_000_000), per: .day, then: then))
-            bench.run(for: .minutes(5))
-            #expect(bench.count(.succeeded) == 39, "\(then)")
-            #expect(bench.parkings.map(\.failure.code) == (then == .park ? ["budget_exhausted"] : []))
-            #expect(bench.failings.map(\.failure.code) == (then == .fail ? ["budget_exhausted"] : []))
-            #expect((bench.hold(on: 1)?.until == calendar(0).ends.day) == (then == .defer))
-        }
-        // The rejected key's price would fit, and with the other one's the jobs would go if the budget were larger.
-        var dear = Self.rejecting(Budget(limit: nano(1_000_000), per: .batch), healthyCosts: 2)
-        dear.run(for: .minutes(5))
-        #expect(dear.count(.parked) > 150 && dear.parkings.map(\.failure.code) == ["budget_exhausted"])
-    }
-
     @Test func `with defer, the rest waits for the next period and says until when`() {
         var bench = Self.bench(Budget(limit: nano(1_000_000), per: .day, then: .defer), jobs: 100)
         for day in 0..<3 {

@@ -203,7 +203,9 @@ import Testing
         bench.answer = { _ in
             sent += 1
             let usage = sent == 1 ? Usage(inputTokens: 100, outputTokens: 2) : Usage()
-            return .init(after: .milliseconds(10), report: failed(failure(.refused, usage: usage)))
+            let outcome = AttemptOutcome.failure(failure(.refused, usage: usage))
+            return .init(
+                after: .milliseconds(10), report: AttemptReport(outcome: outcome, usageReported: usage != Usage()))
         }
         bench.submit(2, to: 1, class: "x")
         bench.tell()

@@ -127,6 +127,40 @@ import Testing
         #expect(Self.pay(&account, 10, tokens: 100, at: at(60_000)) == Charge())
     }
 
+    @Test func `what an answer takes above its estimate has room in the throughput, or is billed`() {
+        var account = Self.account { $0.provisionedTPM = 100 }
+        let worst = account.worst(value: nano(300), list: nano(300), tokens: 300)
+        let holds = (0..<3).map { _ in account.reserve(worst, forecastTokens: 30, at: at(0)) }
+        #expect(!holds.contains { !$0.isProvisioned })
+        func settle(_ hold: KeyAccount.Hold, _ used: Int, at moment: Int64) -> Charge {
+            account.settle(
+                hold, worst, value: nano(Int64(used)), list: nano(Int64(2 * used)), tokens: used, reported: nil,
+                at: at(moment))
+        }
+        // 90 are taken. Five more than the estimate have room, and five more again.
+        #expect(settle(holds[0], 35, at: 1_000) == Charge())
+        // Of 25 more, five have; a fifth of the answer is billed.
+        #expect(settle(holds[1], 55, at: 2_000) == Charge(provider: nano(20), list: nano(40)))
+        // What is less than the estimate is room for others.
+        #expect(settle(holds[2], 10, at: 3_000) == Charge())
+        #expect(account.marginal(value: nano(10), list: nano(10), tokens: 20, at: at(4_000)) == .zero)
+        #expect(account.marginal(value: nano(10), list: nano(10), tokens: 21, at: at(4_000)) == nano(10))
+    }
+
+    @Test func `an answer that tells no usage is paid by what it says that it cost, where that is all`() {
+        let (own, router) = (Self.account { _ in }, Self.router(nil))
+        let platform = Self.account { $0.billing = .platform }
+        #expect(own.tellsAll(ReportedCost(platform: nano(1))) && own.tellsAll(ReportedCost(upstream: nano(1))))
+        #expect(!own.tellsAll(ReportedCost(platform: .zero)) && !platform.tellsAll(ReportedCost(platform: .zero)))
+        #expect(platform.tellsAll(ReportedCost(platform: nano(1))))
+        // Its fee alone is not all.
+        #expect(!platform.tellsAll(ReportedCost(platform: nano(1), usedOwnKey: true)))
+        #expect(platform.tellsAll(ReportedCost(platform: nano(1), upstream: nano(9), usedOwnKey: true)))
+        #expect(!router.tellsAll(ReportedCost(platform: nano(1))))
+        #expect(router.tellsAll(ReportedCost(platform: nano(1), usedOwnKey: false)))
+        #expect(router.tellsAll(ReportedCost(platform: nano(1), upstream: nano(9))))
+    }
+
     @Test func `provisioned room of a request that never left is room again`() {
         var account = Self.account { $0.provisionedTPM = 50 }
         let worst = account.worst(value: nano(9), list: nano(9), tokens: 50)
@@ -243,10 +277,20 @@ import Testing
         #expect(
             Self.pay(&platform, 100, reported: ReportedCost(platform: nano(96)))
                 == Charge(platform: nano(96), list: nano(100)))
+        // It has a key of ours, and the provider bills that.
+        for (upstream, billed) in [(nano(90), nano(90)), (nil, nano(100))] as [(Money?, Money)] {
+            let reported = ReportedCost(platform: nano(5), upstream: upstream, usedOwnKey: true)
+            #expect(
+                Self.pay(&platform, 100, reported: reported)
+                    == Charge(provider: billed, platform: nano(5), list: nano(100)))
+        }
         var own = Self.account { _ in }
-        #expect(
-            Self.pay(&own, 100, reported: ReportedCost(platform: nano(96)))
-                == Charge(provider: nano(100), list: nano(100)))
+        for reported in [ReportedCost(platform: nano(96)), ReportedCost(upstream: nano(96))] {
+            #expect(Self.pay(&own, 100, reported: reported) == Charge(provider: nano(96), list: nano(100)))
+            #expect(Self.pay(&platform, 100, reported: reported) == Charge(platform: nano(96), list: nano(100)))
+        }
+        // A zero is what servers say that do not know.
+        #expect(Self.pay(&own, 100, reported: ReportedCost(platform: .zero)).provider == nano(100))
     }
 
     // MARK: Everything at once
