@@ -26,3 +26,9 @@ int offpeak_lock_byte(int descriptor, long long offset) {
     struct flock request = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1, .l_pid = 0};
     return fcntl(descriptor, F_OFD_SETLK, &request);
 }
+
+int offpeak_byte_is_locked(int descriptor, long long offset) {
+    struct flock request = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1, .l_pid = 0};
+    if (fcntl(descriptor, F_OFD_GETLK, &request) != 0) return -1;
+    return request.l_type != F_UNLCK;
+}

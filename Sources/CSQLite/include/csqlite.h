@@ -18,4 +18,7 @@ long long offpeak_filesystem_type(const char *path);
 // Takes an exclusive lock on one byte of an open file, without waiting: 0, or -1 with errno set (EAGAIN: held by another).
 // The lock belongs to the open file description: it ends with the descriptor or the process, whichever is first.
 int offpeak_lock_byte(int descriptor, long long offset);
+
+// Whether somebody else holds such a lock: 1 or 0, or -1 with errno set. Takes nothing, so that it is in nobody's way.
+int offpeak_byte_is_locked(int descriptor, long long offset);
 #endif
