@@ -38,6 +38,8 @@ struct KeyState: Sendable {
     var flex = LaneState()
     /// The latest words of the provider about its trouble.
     var trouble = ""
+    /// The rest that the queue was told of.
+    var toldRest: KeyRest?
     var account: KeyAccount
     /// While one pass of dispatching lasts: why it takes no more requests with so many tokens, or more of them.
     var fullInPass: (obstacle: KeyObstacle, tokens: Int)?
@@ -50,10 +52,23 @@ struct KeyState: Sendable {
         account = KeyAccount(descriptor)
     }
 
+    /// Its provider keeps failing, or its lane flex has had no room for some time.
+    var rest: KeyRest? {
+        if breaker.isTripped { return KeyRest(health: KeyMemory.failing, until: breaker.opensAt) }
+        return flex.restsUntil.map { KeyRest(health: KeyMemory.resting, until: $0) }
+    }
+
     mutating func answered(in time: Interval) {
         let sample = Int(time.milliseconds) * 1_000
         latency = latency == 0 ? sample + 1 : latency + (sample - latency) / 8
     }
+}
+
+/// A rest that a key, or its lane flex, has for the present run only.
+struct KeyRest: Sendable, Equatable {
+    /// As `KeyMemory` has it.
+    var health: String
+    var until: Timestamp
 }
 
 /// Why a key does not take a job now.
