@@ -63,6 +63,32 @@ import Testing
         #expect(try await provider.ledger()["requests"].int == sent)
     }
 
+    @Test func `a standstill that was told is told to be over, and each key is told with its own next try`()
+        async throws
+    {
+        let (place, provider) = try await Workplace.rehearsed(
+            #"{ latency: "5ms", keys: { "test-key-one": {} } }"#,
+            more: #""two": { provider: "rehearsed", secret: { env: "TEST_KEY_TWO" }, limits: { concurrent: 1 } },"#)
+        try await place.submit(30)
+        provider.child.signal(SIGKILL)
+        _ = await provider.child.wait()
+        let run = try place.start("run")
+        #expect(await run.err.until(contains: "key two: "))
+        let port = try #require(provider.url.firstMatch(of: /:(\d+)\//)).1
+        let again = try place.start("--quiet", "rehearse", "--port", String(port), "--profile", "profile.json5")
+        #expect(await run.wait() == 0)
+        again.signal(SIGTERM)
+        _ = await again.wait()
+        let text = await run.err.whole()
+        #expect(
+            text.firstMatch(
+                of: /going on: key (one|two) answers again; nothing had moved since 20[-0-9T:]+Z\n30 jobs succ/)
+                != nil, "\(text)")
+        let waits = text.matches(
+            of: /waiting: 30 jobs; key (one|two): no connection.*, tried again at (20[-0-9T:]+Z)\n/)
+        #expect(Set(waits.map { String($0.1) }) == ["one", "two"], "\(text)")
+    }
+
     @Test func `--no-wait does not wait for a provider that is down, and says which`() async throws {
         let (place, provider) = try await Workplace.rehearsed()
         try await place.submit(3)

@@ -52,12 +52,6 @@ struct KeyState: Sendable {
         account = KeyAccount(descriptor)
     }
 
-    /// Its provider keeps failing, or its lane flex has had no room for some time.
-    var rest: KeyRest? {
-        if breaker.isTripped { return KeyRest(health: KeyMemory.failing, until: breaker.opensAt) }
-        return flex.restsUntil.map { KeyRest(health: KeyMemory.resting, until: $0) }
-    }
-
     mutating func answered(in time: Interval) {
         let sample = Int(time.milliseconds) * 1_000
         latency = latency == 0 ? sample + 1 : latency + (sample - latency) / 8
@@ -67,8 +61,19 @@ struct KeyState: Sendable {
 /// A rest that a key, or its lane flex, has for the present run only.
 struct KeyRest: Sendable, Equatable {
     /// As `KeyMemory` has it.
-    var health: String
-    var until: Timestamp
+    let health: String
+    let until: Timestamp
+
+    /// Nil unless the provider keeps failing, or the lane has had no room for some time.
+    init?(_ breaker: Breaker, _ flex: LaneState) {
+        if breaker.isTripped {
+            (health, until) = (KeyMemory.failing, breaker.opensAt)
+        } else if let tried = flex.restsUntil {
+            (health, until) = (KeyMemory.resting, tried)
+        } else {
+            return nil
+        }
+    }
 }
 
 /// Why a key does not take a job now.

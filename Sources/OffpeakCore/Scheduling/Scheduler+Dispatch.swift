@@ -254,7 +254,7 @@ extension Scheduler {
 
     /// Whatever a restart, or a person, must know of a key.
     private mutating func note(key i: Int, at now: Timestamp, into effects: inout SchedulerEffects) {
-        let rest = keys[i].rest
+        let rest = KeyRest(keys[i].breaker, keys[i].flex)
         if rest != keys[i].toldRest {
             keys[i].toldRest = rest
             keys[i].limiter.markNews()

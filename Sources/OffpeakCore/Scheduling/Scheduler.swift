@@ -277,6 +277,14 @@ package struct Scheduler: Sendable {
         return isIdle && serving.contains { keys[$0].breaker.isTripped }
     }
 
+    /// When a key whose provider keeps failing is tried next; nil when no such moment is to come.
+    package func nextTry(of name: String, after now: Timestamp) -> Timestamp? {
+        guard let key = keys.first(where: { $0.name == name }), key.breaker.isTripped, key.breaker.opensAt > now else {
+            return nil
+        }
+        return key.breaker.opensAt
+    }
+
     /// Whether any flow has a job in memory that could be sent once there is room.
     package var hasReadyJobs: Bool { flows.values.contains { !$0.tickets.isEmpty } }
 }

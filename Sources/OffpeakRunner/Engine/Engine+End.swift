@@ -68,9 +68,10 @@ extension Engine {
         snapshot.milliPerSecond = rates.milliPerSecond(at: now)
         onProgress(snapshot)
         // A run that does not wait is about to end, and says so then.
-        if !options.noWait || !isAllDeferred(flows.values.filter { $0.counts.waiting > 0 }, at: now) {
-            tellTrouble(at: now)
-        }
+        let isEnding =
+            options.noWait && troubles.standsStill(at: now)
+            && isAllDeferred(flows.values.filter { $0.counts.waiting > 0 }, at: now)
+        if !isEnding { tellTrouble(at: now) }
     }
 }
 

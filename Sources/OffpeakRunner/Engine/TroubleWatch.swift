@@ -61,15 +61,15 @@ struct TroubleWatch {
 
     /// What has not been told yet of a standstill, by key, and all of it again when the moment that was told has passed; empty
     /// when there is none. `again`: when something is tried next.
-    mutating func news(at now: Timestamp, again: Timestamp) -> [String] {
+    mutating func news(at now: Timestamp, again: Timestamp) -> [(key: String, text: String)] {
         guard let since, standsStill(at: now) else { return [] }
         let repeats = telling?.isStale(at: now) ?? false
-        var news: [String] = []
+        var news: [(key: String, text: String)] = []
         for (key, trouble) in troubles.sorted(by: { $0.key < $1.key }) {
             let reason = "\(key) \(trouble.failureClass.rawValue)"
             if !repeats, let last = told[reason], last >= since || now - last < Self.pause { continue }
             told[reason] = now
-            news.append("key \(key): \(trouble.message)")
+            news.append((key, "key \(key): \(trouble.message)"))
         }
         if !news.isEmpty { telling = Telling(at: now, until: again, after: telling) }
         return news
@@ -94,12 +94,14 @@ extension Engine {
         // While it is being tried there is none, and the next look tells.
         let again = moments.filter { $0 > now }.min()
         guard again != nil || isLast else { return }
-        for reason in troubles.news(at: now, again: again ?? now) {
+        for (key, reason) in troubles.news(at: now, again: again ?? now) {
             let jobs = waiting == 1 ? "1 job" : "\(waiting) jobs"
+            // Each key has a moment of its own, unless it is a job's.
+            let moment = scheduler.nextTry(of: key, after: now) ?? again ?? now
             onNote(
                 isLast
                     ? "not waited for: \(jobs); \(reason)"
-                    : "waiting: \(jobs); \(reason), tried again at \(Self.clock(again ?? now))")
+                    : "waiting: \(jobs); \(reason), tried again at \(Self.clock(moment))")
         }
     }
 }
