@@ -30,3 +30,9 @@ static int set_byte(int descriptor, long long offset, short type) {
 int offpeak_lock_byte(int descriptor, long long offset) { return set_byte(descriptor, offset, F_WRLCK); }
 
 int offpeak_unlock_byte(int descriptor, long long offset) { return set_byte(descriptor, offset, F_UNLCK); }
+
+int offpeak_byte_is_locked(int descriptor, long long offset) {
+    struct flock request = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = offset, .l_len = 1, .l_pid = 0};
+    if (fcntl(descriptor, F_OFD_GETLK, &request) != 0) return -1;
+    return request.l_type != F_UNLCK;
+}

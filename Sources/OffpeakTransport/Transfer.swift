@@ -260,14 +260,16 @@ final class Transfer {
         return .failure(
             TransportFailure(
                 kind: kind(of: code, isSent: isSent), requestFullySent: isSent, answerStarted: hasAnswer,
-                message: Self.oneLine(detail(of: code))))
+                message: Self.oneLine(detail(of: code, isSent: isSent))))
     }
 
-    private func detail(of code: Int32) -> String {
+    private func detail(of code: Int32, isSent: Bool) -> String {
         if Int(code) == CURLE_OK { return "the connection ended within the answer's headers" }
         if isTooLarge { return "the answer exceeds what is accepted" }
         if Int(code) == CURLE_SEND_FAIL_REWIND { return "the connection ended without an answer" }
-        return errorText[0] == 0 ? String(cString: curl_easy_strerror(code)) : String(cString: errorText)
+        let text = errorText[0] == 0 ? String(cString: curl_easy_strerror(code)) : String(cString: errorText)
+        // Without these words it would read as if nothing had been sent.
+        return isSent && Self.isOfConnecting(code) ? "no other could be made: \(text)" : text
     }
 
     /// What came of it when it is not libcurl that ends it.

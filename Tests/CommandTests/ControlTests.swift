@@ -106,7 +106,7 @@ import Testing
         #expect(try await place.run("keys", "--json").document()["keys"][0]["health"].text == "rejected")
         let told = try await place.ok("status", "b1")
         #expect(
-            told.contains("    3 jobs parked: invalid_api_key: ")
+            told.contains("    3 jobs parked: invalid_api_key: key one: ")
                 && told.contains(
                     "\n        mend the key's secret, or let another key serve the class, then `offpeak retry b1 --parked`\n"
                 ),
@@ -131,6 +131,48 @@ import Testing
         #expect(try await place.answered().count == 7)
         #expect(try await provider.ledger()["answers"].int == 7)
         #expect(try await place.run("retry", "b1").err == "b1: 0 jobs will be tried again by `offpeak run`\n")
+    }
+
+    @Test func `retry says which jobs the lack of money will stop again, and why`() async throws {
+        // A cent a token, and 30 of them in every answer: three answers are the day's budget.
+        let (place, provider) = try await Workplace.rehearsed(
+            #"{ latency: "5ms", answer: { tokens: { min: 30, max: 30 } }, keys: { "test-key-one": {} } }"#)
+        func configure(_ usd: String) throws {
+            try place.write(
+                """
+                { providers: { "r": { kind: "openai", base_url: "\(provider.url)" } },
+                  keys: { "one": { provider: "r", secret: { env: "TEST_KEY_ONE" }, limits: { concurrent: 1 },
+                                   prices: { "m": { input: 0, output: 10000 } } } },
+                  classes: { "nightly": { posture: "cost", budget: { usd: \(usd), per: "batch" } } } }
+                """, to: "offpeak.json5")
+        }
+        try configure("0.9")
+        let lines = (1...5).map {
+            #"{"custom_id":"p-\#($0)","method":"POST","url":"/v1/chat/completions","body":"#
+                + #"{"model":"m","max_tokens":30,"messages":[{"role":"user","content":"say \#($0)"}]}}"# + "\n"
+        }
+        try place.write(lines.joined(), to: "in.jsonl")
+        try await place.ok("submit", "in.jsonl", "--class", "nightly")
+        #expect(try await place.run("run").status == 3)
+        #expect(try await place.status()["jobs"]["parked"].int == 2)
+        let reason =
+            "the budget of 0.90 USD per batch of class nightly is used up: 0.90 USD are spent, and one more job may cost up "
+            + "to 0.30 USD"
+        #expect(
+            try await place.run("retry", "b1", "--parked").err
+                == "b1: 2 jobs will be tried again by `offpeak run`; 2 jobs of them will stop again: budget_exhausted: \(reason)\n"
+        )
+        #expect(try await place.run("run").status == 3)
+        let document = try await place.run("retry", "b1", "--json").document()
+        #expect(document["retried"].int == 2 && document["stops_again"].list.count == 1)
+        let stop = document["stops_again"][0]
+        #expect(stop["code"].text == "budget_exhausted" && stop["reason"].text == reason && stop["jobs"].int == 2)
+        // Once there is money, nothing stands in the way.
+        #expect(try await place.run("run").status == 3)
+        try configure("9")
+        #expect(
+            try await place.run("retry", "b1", "--parked").err == "b1: 2 jobs will be tried again by `offpeak run`\n")
+        try await place.ok("run")
     }
 
     @Test func `retry says which jobs cannot be tried again, since their prompts are not kept`() async throws {

@@ -72,25 +72,33 @@ import Testing
         }
     }
 
-    @Test func `in a governance class what was in flight waits for a person`() async throws {
+    @Test(arguments: [1, 3])
+    func `in a governance class what was in flight waits for a person`(count: Int) async throws {
         let (place, provider) = try await Workplace.rehearsed(
             #"{ latency: "10s", keys: { "test-key-one": {} } }"#,
             classes: #""careful": { posture: "governance", keys: { only: ["one"] } }"#)
-        try await place.submit(3, class: "careful")
+        try await place.submit(count, class: "careful")
         let run = try place.start("run")
-        try await provider.until("requests") { $0["in_flight"].int == 3 }
+        try await provider.until("requests") { $0["in_flight"].int == count }
         run.signal(SIGKILL)
         #expect(await run.wait() == 137)
         let next = try await place.run("run")
-        #expect(
-            next.err.hasPrefix(
-                "an earlier run ended with 3 requests in flight: their outcome is unknown; they are parked\n"),
-            "\(next)")
+        let words =
+            count == 1
+            ? "1 request in flight: its outcome is unknown; it is parked"
+            : "3 requests in flight: their outcome is unknown; they are parked"
+        #expect(next.err.hasPrefix("an earlier run ended with \(words)\n"), "\(next)")
         #expect(next.status == 3)
-        #expect(try await place.status()["jobs"]["parked"].int == 3)
-        #expect(try await provider.ledger()["requests"].int == 3)
+        #expect(try await place.status()["jobs"]["parked"].int == count)
+        #expect(try await provider.ledger()["requests"].int == count)
+        let jobs = count == 1 ? "1 job" : "3 jobs"
+        let plan = try await place.ok("plan", "b1")
+        #expect(plan.hasPrefix("nothing waits; \(count) parked \(count == 1 ? "job is" : "jobs are") not forecast: "))
+        let keys = try await place.ok("keys")
+        #expect(keys.contains("; in all \(count) \(count == 1 ? "attempt" : "attempts"), 0 succeeded, "), "\(keys)")
         #expect(
-            try await place.run("retry", "b1", "--unknown").err == "b1: 3 jobs will be tried again by `offpeak run`\n")
+            try await place.run("retry", "b1", "--unknown").err
+                == "b1: \(jobs) will be tried again by `offpeak run`\n")
     }
 
     @Test(arguments: ["", "12h"])

@@ -187,6 +187,10 @@ import Testing
         #expect(explained.allSatisfy { $0["lane"].text == "sync" && !$0["chosen"].text.isEmpty })
         let words = try await place.ok("explain", "b1", id)
         #expect(words.contains("on the provider's bill: unknown") && words.contains("assumed: the answer was lost"))
+        #expect(
+            words.contains(
+                "\n     the answer was lost: the request had left, so it is taken to have been answered, and charged at its most\n"
+            ), "\(words)")
 
         let elsewhere = try #require(lines.last)["custom_id"].text
         let moved = try await place.run("explain", "b1", elsewhere, "--json").document()["attempts"][0]

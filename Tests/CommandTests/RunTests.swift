@@ -39,8 +39,69 @@ import Testing
         #expect(
             outcome.err.replacing(/cost of this run: .*\n/, with: "")
                 == "4 jobs succeeded, 2 failed, 0 parked\n"
-                + "failed or parked: 2 jobs; `offpeak status` tells why, and what to do about it\n")
+                + "failed or parked: 2 jobs (2 failed: unsupported_parameter); `offpeak status` tells why, and what to do about it\n",
+            "\(outcome)")
         #expect(outcome.status == 3)
+    }
+
+    @Test func `a later run over parked jobs says for what they are parked, and with --no-wait too`() async throws {
+        let (place, provider) = try await Workplace.rehearsed(
+            #"{ latency: "5ms", keys: { "test-key-one": {} }, faults: [{ what: "revoked", after_requests: 0 }] }"#,
+            classes: #""nightly": { posture: "strict", keys: { only: ["one"] } }"#)
+        try await place.submit(3)
+        #expect(try await place.run("run").status == 3)
+        let sent = try await provider.ledger()["requests"].int
+        for call in [["run"], ["run", "--no-wait"]] {
+            let outcome = try await place.run(call)
+            #expect(
+                outcome.err
+                    == "0 jobs succeeded, 0 failed, 0 parked\n"
+                    + "failed or parked: 3 jobs (3 parked: invalid_api_key); `offpeak status` tells why, and what to do about it\n",
+                "\(outcome)")
+            #expect(outcome.status == 3)
+        }
+        #expect(try await provider.ledger()["requests"].int == sent)
+    }
+
+    @Test func `a standstill that was told is told to be over, and each key is told with its own next try`()
+        async throws
+    {
+        let (place, provider) = try await Workplace.rehearsed(
+            #"{ latency: "5ms", keys: { "test-key-one": {} } }"#,
+            more: #""two": { provider: "rehearsed", secret: { env: "TEST_KEY_TWO" }, limits: { concurrent: 1 } },"#)
+        try await place.submit(30)
+        provider.child.signal(SIGKILL)
+        _ = await provider.child.wait()
+        let run = try place.start("run")
+        #expect(await run.err.until(contains: "key two: "))
+        let port = try #require(provider.url.firstMatch(of: /:(\d+)\//)).1
+        let again = try place.start("--quiet", "rehearse", "--port", String(port), "--profile", "profile.json5")
+        #expect(await run.wait() == 0)
+        again.signal(SIGTERM)
+        _ = await again.wait()
+        let text = await run.err.whole()
+        #expect(
+            text.firstMatch(
+                of: /going on: key (one|two) answers again; nothing had moved since 20[-0-9T:]+Z\n30 jobs succ/)
+                != nil, "\(text)")
+        let waits = text.matches(
+            of: /waiting: 30 jobs; key (one|two): no connection.*, tried again at (20[-0-9T:]+Z)\n/)
+        #expect(Set(waits.map { String($0.1) }) == ["one", "two"], "\(text)")
+    }
+
+    @Test func `--no-wait does not wait for a provider that is down, and says which`() async throws {
+        let (place, provider) = try await Workplace.rehearsed()
+        try await place.submit(3)
+        provider.child.signal(SIGKILL)
+        _ = await provider.child.wait()
+        let start = ContinuousClock.now
+        let outcome = try await place.run("run", "--no-wait")
+        #expect(outcome.status == 4 && ContinuousClock.now - start < .seconds(30), "\(outcome)")
+        #expect(
+            outcome.err.contains(
+                /^not waited for: 3 jobs; key one: no connection.*\n0 jobs succeeded, 0 failed, 0 parked, 3 still waiting\n/
+            ),
+            "\(outcome)")
     }
 
     @Test func `a run without its secret sends nothing`() async throws {

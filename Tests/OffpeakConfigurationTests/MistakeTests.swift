@@ -43,6 +43,17 @@ import Testing
         }
     }
 
+    @Test func `a class that has only lanes of later versions is told so once, and no empty list`() {
+        let told = problems(configuration(class: "lanes: [\"batch\"],"))
+        #expect(told.count == 1 && told[0].hasPrefix("line 3: classes.x.lanes: the lane batch is not in effect yet"))
+        let other = problems(configuration(key: "lanes: [\"flex\"],", class: "lanes: [\"sync\"],"))
+        #expect(
+            other.count == 1
+                && other[0].hasPrefix(
+                    "line 3: classes.x: no key that may serve this class has one of its lanes: sync (add")
+        )
+    }
+
     @Test func `all are told at once, in the order of the lines`() {
         let text = """
             {

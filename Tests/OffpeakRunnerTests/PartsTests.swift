@@ -76,6 +76,64 @@ private func at(_ milliseconds: Int64) -> Timestamp { Timestamp(milliseconds: 1_
     }
 }
 
+@Suite struct `The watch for trouble` {
+    private static let down = AttemptOutcome.failure(
+        Failure(.unavailable, code: "connection_failed", message: "no connection", judged: false))
+    private static let up = AttemptOutcome.success(Answer(statusCode: 200, requestID: "", body: [], usage: Usage()))
+
+    private static func seconds(_ n: Int64) -> Timestamp { at(n * 1_000) }
+
+    /// The seconds at which something is told of a provider that fails every minute from the beginning on, and is said each
+    /// time to be tried again in a minute.
+    private static func told(_ watch: inout TroubleWatch, from start: Int64 = 0, until end: Int64) -> [Int64] {
+        var told: [Int64] = []
+        for second in start...end {
+            if (second - start) % 60 == 0 { watch.ended(key: "k", down, at: seconds(second)) }
+            if !watch.news(at: seconds(second), again: seconds(second + 60)).isEmpty { told.append(second) }
+        }
+        return told
+    }
+
+    @Test func `tells a standstill after ten seconds, and again at growing distances as long as it lasts`() {
+        var watch = TroubleWatch()
+        // Two minutes, four, eight, sixteen, and never more than half an hour or so.
+        let told = Self.told(&watch, until: 3 * 3_600)
+        #expect(told == [10, 130, 370, 850, 1_810, 3_730, 5_650, 7_570, 9_490])
+    }
+
+    @Test func `says nothing anew before the moment that was told has passed`() {
+        var watch = TroubleWatch()
+        watch.ended(key: "k", Self.down, at: at(0))
+        #expect(watch.news(at: Self.seconds(10), again: Self.seconds(900)).map(\.text) == ["key k: no connection"])
+        for second in 11...900 { #expect(watch.news(at: Self.seconds(Int64(second)), again: .distantFuture).isEmpty) }
+        #expect(watch.news(at: Self.seconds(901), again: Self.seconds(960)).map(\.text) == ["key k: no connection"])
+    }
+
+    @Test func `tells the end of what it told, once, and of nothing else`() {
+        var watch = TroubleWatch()
+        watch.ended(key: "k", Self.down, at: at(0))
+        watch.ended(key: "k", Self.up, at: Self.seconds(5))
+        #expect(watch.takeEnd() == nil, "a short trouble was not told")
+        #expect(Self.told(&watch, from: 20, until: 40) == [30])
+        #expect(watch.takeEnd() == nil)
+        watch.ended(key: "k", Self.up, at: Self.seconds(41))
+        let end = watch.takeEnd()
+        #expect(end?.key == "k" && end?.since == Self.seconds(20))
+        #expect(watch.takeEnd() == nil && !watch.standsStill(at: Self.seconds(60)))
+        watch.ended(key: "k", Self.up, at: Self.seconds(61))
+        #expect(watch.takeEnd() == nil)
+    }
+
+    @Test func `takes an answer that was lost for trouble like none at all`() {
+        var watch = TroubleWatch()
+        let lost = Failure(.unknownOutcome, code: "answer_lost", message: "the connection broke", judged: true)
+        watch.ended(key: "k", .failure(lost), at: at(0))
+        #expect(watch.standsStill(at: Self.seconds(10)))
+        #expect(
+            watch.news(at: Self.seconds(10), again: Self.seconds(11)).map(\.text) == ["key k: the connection broke"])
+    }
+}
+
 @Suite struct `The runner's clock` {
     @Test func `puts a moment of the wall clock at the same place each time`() {
         let clock = RunnerClock()

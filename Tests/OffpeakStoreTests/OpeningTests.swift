@@ -167,6 +167,24 @@ import Testing
         second.close()
     }
 
+    @Test func `Whoever looks whether a queue is run learns by whom and since when, and keeps no run from it`() throws {
+        let folder = TemporaryFolder()
+        try create(folder)
+        let reader = try QueueReader(queue: folder.queue)
+        defer { reader.close() }
+        #expect(try reader.liveRun() == nil, "nobody ever ran it")
+        let queue = try SQLiteQueue(path: folder.queue, now: at(7))
+        for _ in 1...2 {
+            let run = try #require(try reader.liveRun())
+            #expect(run.process == Int(getpid()) && run.since == at(7))
+        }
+        queue.close()
+        #expect(try reader.liveRun() == nil)
+        let later = try SQLiteQueue(path: folder.queue, now: at(9))
+        #expect(try reader.liveRun()?.since == at(9))
+        later.close()
+    }
+
     @Test func `Errors carry the statement and never a value`() throws {
         let harness = try SQLiteHarness()
         let error = #expect(throws: StoreError.self) {

@@ -38,6 +38,25 @@ import Testing
         #expect(try Self.read(harness, try harness.submit(prompts(2), at: at(3))).isEmpty)
     }
 
+    @Test func `Reasons of one code are told apart, the frequent ones by themselves and the rest together`() throws {
+        let harness = try SQLiteHarness()
+        let batch = try harness.submit(prompts(20) + prompts(20, model: "large"), at: at(1))
+        var tick = Tick()
+        for flow in try harness.queue.openFlows() {
+            // In each flow reason 0 three times, reason 1 twice, and eight others once.
+            for (place, ticket) in try harness.queue.peek(flow: flow.id, limit: 13).enumerated() {
+                let number = place < 3 ? 0 : place < 5 ? 1 : place - 3
+                let failure = Failure(.quotaExhausted, code: "used", message: "reason \(number)", judged: false)
+                tick.stops.append(JobStop(job: ticket.id, flow: flow.id, lease: 0, state: .parked, failure: failure))
+            }
+        }
+        _ = try harness.queue.commit(tick, at: at(2))
+        let found = try Self.read(harness, batch)
+        #expect(found.map(\.message) == ["reason 0", "reason 1", "reason 2", "reason 3", "reason 4", ""])
+        #expect(found.map(\.jobs) == [6, 4, 2, 2, 2, 10] && found.map(\.reasons) == [1, 1, 1, 1, 1, 5])
+        #expect(found.allSatisfy { $0.code == "used" && $0.state == .parked && !$0.isAtLeast })
+    }
+
     @Test func `Of very many, the first are looked through, by an index, and the numbers say so`() throws {
         let harness = try SQLiteHarness()
         let batch = try harness.submit(prompts(12_000), at: at(1))

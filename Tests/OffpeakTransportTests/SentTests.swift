@@ -160,6 +160,7 @@ import Testing
         let failure = try await client.failure(post(server.url, "2"))
         #expect(failure.kind == .broken)
         #expect(failure.requestFullySent)
+        #expect(failure.message.hasPrefix("no other could be made: "), "not as if nothing had left: \(failure.message)")
         #expect(server.requests.count == 2)
     }
 

@@ -21,4 +21,7 @@ int offpeak_lock_byte(int descriptor, long long offset);
 
 // Gives the lock on one byte back.
 int offpeak_unlock_byte(int descriptor, long long offset);
+
+// Whether somebody else holds such a lock: 1 or 0, or -1 with errno set. Takes nothing, so that it is in nobody's way.
+int offpeak_byte_is_locked(int descriptor, long long offset);
 #endif

@@ -72,9 +72,11 @@ extension Command {
             default: .all
             }
         let batch = try context.batchNamed(0)
+        let before = try RetryOutlook.parked(of: batch, which, in: context)
         let control = try QueueControl(queue: context.queuePath)
         defer { control.close() }
         let count = try control.retry(batch.id, which, at: RunnerClock().now)
+        let stops = try RetryOutlook.stops(of: batch, retried: count, before, in: context)
         let lost = try control.unretryable(batch.id, which)
         var text = "b\(batch.id): \(Words.count(count, "job")) will be tried again by `offpeak run`"
         if lost > 0 {
@@ -83,13 +85,19 @@ extension Command {
                 + " them again"
         } else if count == 0 {
             // Nothing chosen is hardly what was meant.
-            if batch.counts.parked > 0 { text += "; \(batch.counts.parked) are parked: --parked" }
+            if batch.counts.parked > 0 {
+                text += "; \(batch.counts.parked) \(batch.counts.parked == 1 ? "is" : "are") parked: --parked"
+            }
             if batch.counts.failed > 0 { text += "; \(batch.counts.failed) failed: --failed" }
         }
+        text += stops.map(\.words).joined()
         context.answer(text) {
             $0.member("batch", "b\(batch.id)")
             $0.member("retried", count)
             $0.member("not_kept", lost)
+            $0.array("stops_again") { array in
+                for stop in stops { array.object { stop.write(to: &$0) } }
+            }
         }
         return .success
     }

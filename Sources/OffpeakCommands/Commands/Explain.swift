@@ -137,6 +137,10 @@ struct Explanation {
         }
     }
 
+    /// What `unknown` means.
+    private static let lost =
+        "the answer was lost: the request had left, so it is taken to have been answered, and charged at its most"
+
     /// How sure the cost is.
     private static func costWord(_ attempt: AttemptRecord) -> String {
         if attempt.outcome == .begun { return "reserved" }
@@ -217,6 +221,7 @@ struct Explanation {
             if let message = attempt.message, !message.isEmpty {
                 lines.append("     \(attempt.failureClass ?? ""): \(message)")
             }
+            if attempt.outcome == .unknown { lines.append("     \(Self.lost)") }
             if !attempt.reason.isEmpty { lines.append("     → \(attempt.disposition ?? ""): \(attempt.reason)") }
             if let choice = choice(attempt) { lines.append("     key \(attempt.key): \(choice)") }
             for passed in PassedKey.list(attempt.passedOver) + others(attempt) {

@@ -39,6 +39,8 @@ struct KeyUse {
     var today: [String: KeyDayUse] = [:]
     var totals: [String: KeyTotal] = [:]
     var paused: Set<String> = []
+    /// Whether a run works the queue now.
+    var isRun = false
     var spending: [SpendLine] = []
 
     static func read(_ path: String, day: Int) throws -> KeyUse {
@@ -55,6 +57,7 @@ struct KeyUse {
         for day in try reader.dayUse(day: day) { use.today[day.key] = day }
         for total in try reader.keyTotals() { use.totals[total.key] = total }
         use.paused = try reader.pauses().keys
+        use.isRun = try reader.liveRun() != nil
         use.spending = try reader.spending()
         return use
     }
@@ -87,7 +90,7 @@ struct PoolView {
     var line: String {
         let limits = KeyView.named(pool.limits).map { "\($0.1) \($0.0)" }
         return "    pool \(pool.name): \(limits.isEmpty ? "no limits stated" : limits.joined(separator: ", "))"
-            + "; today: \(requests) requests, \(tokens) tokens of all its keys"
+            + "; today: \(Words.count(requests, "request")), \(Words.count(tokens, "token")) of all its keys"
     }
 }
 
@@ -114,12 +117,16 @@ struct KeyView {
             (health, until) = ("paused", nil)
         } else if memory?.health == "rejected" {
             (health, until) = ("rejected", nil)
-        } else if let blocked {
+        } else if blocked != nil || (memory?.isOfItsRun == true && state.isRun) {
+            // While a single request tries whether it is over, there is no moment to tell.
             (health, until) = (memory?.health == "exhausted" ? "exhausted" : "cooling", blocked)
         } else {
             (health, until) = ("ok", nil)
         }
     }
+
+    /// Why it is not well; a pause needs no reason.
+    private var reason: String? { health == "ok" || health == "paused" ? nil : memory?.reason }
 
     func write(to writer: inout JSONWriter) {
         writer.member("key", key.name)
@@ -128,7 +135,7 @@ struct KeyView {
         writer.member("pool", key.pool)
         writer.member("enabled", key.enabled)
         writer.member("health", health)
-        writer.member("reason", health == "ok" ? nil : memory?.reason)
+        writer.member("reason", reason)
         writer.member("until", until)
         writer.object("limits") { limits in
             for (name, value) in Self.named(key.limits) { limits.member(name, value) }
@@ -164,7 +171,7 @@ struct KeyView {
         if !key.enabled { head += ", disabled" }
         head += "  \(health)"
         if let until { head += " until \(TimeText.rfc3339(until))" }
-        if health != "ok", let reason = memory?.reason, !reason.isEmpty { head += ": \(reason)" }
+        if let reason, !reason.isEmpty { head += ": \(reason)" }
         var lines = [head]
         let limits = Self.named(key.limits).map { "\($0.1) \($0.0)" }
         var limitText = limits.isEmpty ? "no limits stated" : limits.joined(separator: ", ")
@@ -172,8 +179,9 @@ struct KeyView {
             limitText += "; found out: \(requests) requests per \(TimeText.length(window))"
         }
         lines.append("    limits: \(limitText)")
+        let use = [Words.count(today?.requests ?? 0, "request"), Words.count(today?.tokens ?? 0, "token")]
         lines.append(
-            "    today: \(today?.requests ?? 0) requests, \(today?.tokens ?? 0) tokens; in all \(total?.attempts ?? 0) attempts, "
+            "    today: \(use.joined(separator: ", ")); in all \(Words.count(total?.attempts ?? 0, "attempt")), "
                 + "\(total?.succeeded ?? 0) succeeded, \(total?.failed ?? 0) failed, \(total?.unknown ?? 0) unknown")
         if let pool { lines.append(pool.line) }
         return (lines + money.lines).joined(separator: "\n")

@@ -117,7 +117,7 @@ extension CommandContext {
         if end.waiting > 0 { parts.append("\(end.waiting) still waiting") }
         printer.note(parts.joined(separator: ", "))
         if let cost = MoneyText.words(end.money) { printer.note("cost of this run: \(cost)") }
-        let unfinished = end.unfinished
+        let unfinished = end.unfinished == 0 ? nil : try unfinishedWords(end)
         if printer.usesJSON {
             printer.json {
                 $0.member("succeeded", end.succeeded)
@@ -133,15 +133,30 @@ extension CommandContext {
         switch end.cause {
         case .stopped: return signal == SIGTERM ? .terminated : .interrupted
         case .workLeft where end.waiting > 0:
+            if let unfinished { printer.note(unfinished) }
             printer.note("stopped with work left; `offpeak run` goes on, `offpeak status` tells what it waits for")
             return .workLeft
         case .workLeft, .finished:
-            guard unfinished > 0 else { return .success }
-            printer.note(
-                "failed or parked: \(Words.count(unfinished, "job")); `offpeak status` tells why, and what to do about it"
-            )
+            guard let unfinished else { return .success }
+            printer.note(unfinished)
             return .unfinishedJobs
         }
+    }
+
+    /// How many jobs failed or are parked, and for what, since that is all that an unattended log shows.
+    private func unfinishedWords(_ end: RunEnd) throws -> String {
+        let reader = try reader()
+        defer { reader.close() }
+        var reasons = StopReasons(reader)
+        var stops: [StopReason] = []
+        for id in end.stoppedBatches {
+            guard let batch = try reader.batch(id) else { continue }
+            // What had failed before this run was told then; what is parked still waits for somebody.
+            stops += try reasons.of(batch).filter { $0.state == .parked || end.failed > 0 }
+        }
+        let why = stops.isEmpty ? "" : " (\(stops.codes))"
+        return
+            "failed or parked: \(Words.count(end.unfinished, "job"))\(why); `offpeak status` tells why, and what to do about it"
     }
 }
 

@@ -12,55 +12,132 @@ extension Command {
     ) { context in
         let reader = try context.reader()
         defer { reader.close() }
-        let now = RunnerClock().now
-        let paused = try reader.pauses()
-        let money = StatusMoney(
-            lines: try reader.spending(), configuration: context.configurationIfAny(), wall: RunnerClock().wall)
-        var reasons = StopReasons(reader)
+        var view = try StatusView(reader, configuration: context.configurationIfAny(), clock: RunnerClock())
         if let name = context.arguments.positionals.first {
-            let status = try context.batch(name, in: reader)
-            let batch = BatchView(status, pauses: paused, money: money, stops: try reasons.of(status), now: now)
+            let batch = try view.of(try context.batch(name, in: reader))
             if context.printer.usesJSON {
-                context.printer.json { batch.write(to: &$0) }
+                context.printer.json {
+                    batch.write(to: &$0)
+                    view.write(to: &$0)
+                }
             } else {
-                context.printer.data(batch.lines.joined(separator: "\n"))
+                context.printer.data((batch.lines + view.lines(for: [batch])).joined(separator: "\n"))
             }
             return .success
         }
-        let batches = try reader.batches().map {
-            BatchView($0, pauses: paused, money: money, stops: try reasons.of($0), now: now)
-        }
+        var batches: [BatchView] = []
+        for batch in try reader.batches() { batches.append(try view.of(batch)) }
         if context.printer.usesJSON {
             context.printer.json { writer in
                 writer.array("batches") { array in
                     for batch in batches { array.object { batch.write(to: &$0) } }
                 }
+                view.write(to: &writer)
             }
         } else if batches.isEmpty {
             context.printer.note("the queue has no batches; `offpeak submit FILE --class C` adds one")
         } else {
-            context.printer.data(batches.map { $0.lines.joined(separator: "\n") }.joined(separator: "\n\n"))
+            let texts = batches.map { $0.lines.joined(separator: "\n") } + view.lines(for: batches)
+            context.printer.data(texts.joined(separator: "\n\n"))
         }
         return .success
     }
 }
 
+/// What `status` knows besides the batches.
+struct StatusView {
+    private let reader: QueueReader
+    private let pauses: Pauses
+    /// The run that works the queue.
+    private let run: LiveRun?
+    private let now: Timestamp
+    private var money: StatusMoney
+    private var reasons: StopReasons
+
+    init(_ reader: QueueReader, configuration: Configuration?, clock: RunnerClock) throws {
+        self.reader = reader
+        now = clock.now
+        run = try reader.liveRun()
+        pauses = try reader.pauses()
+        money = try StatusMoney(reader, configuration: configuration, wall: clock.wall)
+        reasons = StopReasons(reader)
+    }
+
+    mutating func of(_ batch: BatchStatus) throws -> BatchView {
+        let shares = money.of(batch)
+        let reservation = run == nil ? [:] : try money.waitsForAnswers(batch, shares.budgets)
+        return BatchView(
+            batch, pauses: pauses, money: shares, lacks: money.lacks, reserved: reservation,
+            stops: try reasons.of(batch),
+            now: now)
+    }
+
+    func write(to writer: inout JSONWriter) {
+        guard let run else { return writer.null("run") }
+        writer.object("run") {
+            $0.member("pid", run.process)
+            $0.member("since", run.since)
+        }
+    }
+
+    /// What is to be said of all of them.
+    func lines(for batches: [BatchView]) -> [String] {
+        guard run == nil, batches.contains(where: \.hasWork) else { return [] }
+        return ["no run is working this queue; `offpeak run` goes on"]
+    }
+}
+
 /// The books as `status` needs them.
 struct StatusMoney {
-    let lines: [SpendLine]
+    private let reader: QueueReader
+    private let lines: [SpendLine]
+    private let reservations: [Reservation]
     /// Nil where there is none that can be used: then nothing is told of budgets and prices.
-    let configuration: Configuration?
-    let wall: Timestamp
+    private let configuration: Configuration?
+    private let wall: Timestamp
+
+    /// A batch's part of them.
+    struct Share {
+        var spend: SpendTotal
+        var budgets: [BudgetView] = []
+        /// Tokens that no price is known for.
+        var unpricedTokens = 0
+    }
+
+    init(_ reader: QueueReader, configuration: Configuration?, wall: Timestamp) throws {
+        (self.reader, self.configuration, self.wall) = (reader, configuration, wall)
+        // In this order: what is settled in between counts twice for a moment, rather than not at all.
+        reservations = try reader.reservations()
+        lines = try reader.spending()
+    }
 
     /// Whether there is a configuration, and it does not have the class.
     func lacks(_ className: String) -> Bool { configuration.map { $0.policy(of: className) == nil } ?? false }
 
-    func of(_ batch: BatchStatus) -> (SpendTotal, [BudgetView], unpricedTokens: Int) {
+    func of(_ batch: BatchStatus) -> Share {
         let own = lines.filter { $0.row.batch == batch.id }
-        guard let configuration else { return (SpendTotal(own), [], 0) }
+        guard let configuration else { return Share(spend: SpendTotal(own)) }
         let calendar = CalendarPosition(containing: wall, in: configuration.timeZone)
-        let budgets = BudgetView.of(batch, in: configuration, lines: lines, calendar: calendar)
-        return (SpendTotal(own), budgets, configuration.unpriced(own).reduce(0) { $0 + $1.row.usage.totalTokens })
+        let budgets = BudgetView.of(
+            batch, in: configuration, lines: lines, reservations: reservations, calendar: calendar)
+        return Share(
+            spend: SpendTotal(own), budgets: budgets,
+            unpricedTokens: configuration.unpriced(own).reduce(0) { $0 + $1.row.usage.totalTokens })
+    }
+
+    /// The flows that wait since all that their budget has left is reserved, with the reason.
+    func waitsForAnswers(_ batch: BatchStatus, _ budgets: [BudgetView]) throws -> [FlowID: String] {
+        guard let configuration, budgets.contains(where: { $0.reserved > .zero }) else { return [:] }
+        var outlook = MoneyOutlook(configuration, lines: lines, at: wall)
+        var reasons: [FlowID: String] = [:]
+        for status in batch.flows where status.counts.ready > 0 {
+            guard let budget = budgets.first(where: { $0.className == status.flow.className }),
+                let ticket = try reader.nextJob(of: status.flow.id),
+                let worst = outlook.leastReservation(of: ticket, in: status.flow)
+            else { continue }
+            reasons[status.flow.id] = budget.waitsForAnswers(worst)
+        }
+        return reasons
     }
 }
 
@@ -78,44 +155,67 @@ struct BatchView {
     let deferred: Int
     /// Why jobs are parked or have failed.
     private let stops: [StopReason]
-    private let spend: SpendTotal
-    private let budgets: [BudgetView]
-    /// Tokens that no price is known for.
-    private let unpricedTokens: Int
+    private let money: StatusMoney.Share
 
-    init(_ batch: BatchStatus, pauses: Pauses, money: StatusMoney, stops: [StopReason], now: Timestamp) {
+    init(
+        _ batch: BatchStatus, pauses: Pauses, money: StatusMoney.Share, lacks: (String) -> Bool,
+        reserved: [FlowID: String], stops: [StopReason], now: Timestamp
+    ) {
         self.batch = batch
         self.stops = stops
-        (spend, budgets, unpricedTokens) = money.of(batch)
+        self.money = money
         var waits: [Wait] = []
         var deferred = 0
         for flow in batch.flows {
             let counts = flow.counts
-            if batch.state == .open, money.lacks(flow.flow.className), counts.waiting > 0 {
+            if batch.state == .open, lacks(flow.flow.className), counts.waiting > 0 {
                 let reason =
                     "class \(flow.flow.className) is not in the configuration: put it there, or cancel the batch"
                 waits.append(Wait(reason: reason, jobs: counts.waiting, until: nil))
                 continue
             }
-            if counts.scheduled > 0 {
-                deferred += counts.scheduled
-                waits.append(Wait(reason: "a retry or the key's reset", jobs: counts.scheduled, until: flow.nextDue))
-            }
-            guard counts.ready > 0 else { continue }
-            if batch.state == .intake {
-                let reason = "its submit is not complete; if it was interrupted, the same `offpeak submit` goes on"
-                waits.append(Wait(reason: reason, jobs: counts.ready, until: nil))
-            } else if batch.paused {
-                waits.append(Wait(reason: "the batch is paused", jobs: counts.ready, until: nil))
-            } else if pauses.classes.contains(flow.flow.className) {
-                waits.append(Wait(reason: "class \(flow.flow.className) is paused", jobs: counts.ready, until: nil))
-            } else if let hold = flow.hold, hold.until.map({ $0 > now }) ?? true {
-                if let until = hold.until, until - now > RunOptions.longestPace { deferred += counts.ready }
-                waits.append(Wait(reason: hold.reason, jobs: counts.ready, until: hold.until))
-            }
+            deferred += counts.scheduled
+            let ready = counts.ready == 0 ? nil : Self.wait(of: flow, in: batch, pauses, now: now)
+            if let ready, let until = ready.until, until - now > RunOptions.longestPace { deferred += counts.ready }
+            waits += Self.together(ready, flow, reserved: reserved[flow.flow.id], now: now)
         }
         self.waits = waits
         self.deferred = deferred
+    }
+
+    /// What a flow's ready jobs wait for, as far as anybody has noted it.
+    private static func wait(of flow: FlowStatus, in batch: BatchStatus, _ pauses: Pauses, now: Timestamp) -> Wait? {
+        func wait(_ reason: String) -> Wait { Wait(reason: reason, jobs: flow.counts.ready, until: nil) }
+        if batch.state == .intake {
+            return wait("its submit is not complete; if it was interrupted, the same `offpeak submit` goes on")
+        }
+        if batch.paused { return wait("the batch is paused") }
+        if pauses.classes.contains(flow.flow.className) { return wait("class \(flow.flow.className) is paused") }
+        guard let hold = flow.hold, hold.until.map({ $0 > now }) ?? true else { return nil }
+        return Wait(reason: hold.reason, jobs: flow.counts.ready, until: hold.until)
+    }
+
+    /// With the deferred jobs, whose own moment is one more of the same cause where it comes before the flow's or within a
+    /// minute's pace of it: when they are due they stand in the same line.
+    private static func together(_ ready: Wait?, _ flow: FlowStatus, reserved: String?, now: Timestamp) -> [Wait] {
+        let scheduled = flow.counts.scheduled
+        var waits = ready.map { [$0] } ?? []
+        if ready == nil, let reserved {
+            waits = [Wait(reason: reserved, jobs: flow.counts.ready, until: nil)]
+        }
+        guard scheduled > 0 else { return waits }
+        let due = flow.nextDue.flatMap { $0 > now ? $0 : nil }
+        if var ready, ready.until.map({ until in due.map { $0 - until <= RunOptions.longestPace } ?? true }) ?? true {
+            ready.jobs += scheduled
+            return [ready]
+        }
+        return [Wait(reason: "a retry or the key's reset", jobs: scheduled, until: due)] + waits
+    }
+
+    /// Whether there is something for a run to do.
+    var hasWork: Bool {
+        batch.state == .open && batch.counts.waiting + batch.counts.inFlight > 0
+            || batch.state == .cancelled && batch.counts.inFlight > 0
     }
 
     var state: String {
@@ -159,10 +259,10 @@ struct BatchView {
             for stop in stops { array.object { stop.write(to: &$0, of: batch) } }
         }
         writer.object("usage") { $0.members(batch.usage) }
-        spend.write(to: &writer)
-        writer.member("unpriced_tokens", unpricedTokens)
+        money.spend.write(to: &writer)
+        writer.member("unpriced_tokens", money.unpricedTokens)
         writer.array("budgets") { array in
-            for budget in budgets { array.object { budget.write(to: &$0) } }
+            for budget in money.budgets { array.object { budget.write(to: &$0) } }
         }
     }
 
@@ -185,14 +285,15 @@ struct BatchView {
         let usage = batch.usage
         lines.append(
             "    \(usage.inputTokens) input tokens (\(usage.cachedTokens) cached), \(usage.outputTokens) output tokens")
-        let unpriced = unpricedTokens == 0 ? "" : "; without \(unpricedTokens) tokens whose price is unknown"
-        lines.append("    cost: \(spend.words)\(unpriced)")
-        for budget in budgets { lines.append("    \(budget.words)") }
+        let unpriced = money.unpricedTokens
+        let without = unpriced == 0 ? "" : "; without \(unpriced) tokens whose price is unknown"
+        lines.append("    cost: \(money.spend.words)\(without)")
+        for budget in money.budgets { lines.append("    \(budget.words)") }
         for wait in waits {
             let until = wait.until.map { " until \(TimeText.rfc3339($0))" } ?? ""
             lines.append("    \(Words.count(wait.jobs, "job")) waiting\(until): \(wait.reason)")
         }
-        return lines + stops.flatMap { $0.lines(of: batch) }
+        return lines + stops.lines(of: batch)
     }
 }
 

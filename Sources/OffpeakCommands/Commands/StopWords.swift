@@ -2,25 +2,58 @@ import JSONLines
 import OffpeakCore
 import OffpeakStore
 
-extension StopReason {
-    /// `at least 10000 jobs parked`
-    private var number: String {
-        (isAtLeast ? "at least " : "") + "\(Words.count(jobs, "job")) \(state == .parked ? "parked" : "failed")"
+extension [StopReason] {
+    /// Each with number and reason in a line, and what to do about those of one code in the next.
+    func lines(of batch: BatchStatus) -> [String] {
+        indices.flatMap { i in
+            let isLast = !self[i].isAkin(to: i + 1 < count ? self[i + 1] : nil)
+            return [self[i].line] + (isLast ? self[i].hint(of: batch).map { ["        \($0)"] } ?? [] : [])
+        }
     }
 
-    /// Number and reason in a line, and what to do about it in the next.
-    func lines(of batch: BatchStatus) -> [String] {
+    /// `3 parked: invalid_api_key, 2 failed: context_length`: the codes alone, the most frequent first.
+    var codes: String {
+        var sums: [(state: JobState, code: String, jobs: Int, isAtLeast: Bool)] = []
+        for stop in self {
+            if let place = sums.firstIndex(where: { $0.state == stop.state && $0.code == stop.code }) {
+                sums[place].jobs += stop.jobs
+                sums[place].isAtLeast = sums[place].isAtLeast || stop.isAtLeast
+            } else {
+                sums.append((stop.state, stop.code, stop.jobs, stop.isAtLeast))
+            }
+        }
+        sums.sort { a, b in (a.state == b.state) ? a.jobs > b.jobs : a.state == .parked }
+        let told = sums.prefix(StopReasons.toldReasons).map { sum in
+            "\(sum.isAtLeast ? "at least " : "")\(sum.jobs) \(sum.state == .parked ? "parked" : "failed"): \(sum.code)"
+        }
+        let more = sums.count - told.count
+        return (told + (more > 0 ? ["and \(Words.count(more, "other code"))"] : [])).joined(separator: ", ")
+    }
+}
+
+extension StopReason {
+    private var stateWord: String { state == .parked ? "parked" : "failed" }
+
+    /// `at least 10000 jobs parked: code: reason`
+    fileprivate var line: String {
+        let atLeast = isAtLeast ? "at least " : ""
+        if reasons > 1 { return "    and \(atLeast)\(jobs) more \(stateWord): \(code), for \(reasons) other reasons" }
         let reason = message.isEmpty ? code : "\(code): \(message)"
-        return ["    \(number): \(reason)"] + (hint(of: batch).map { ["        \($0)"] } ?? [])
+        return "    \(atLeast)\(Words.count(jobs, "job")) \(stateWord): \(reason)"
+    }
+
+    /// The same stop as far as codes tell.
+    fileprivate func isAkin(to other: StopReason?) -> Bool {
+        state == other?.state && failureClass == other?.failureClass && code == other?.code
     }
 
     func write(to writer: inout JSONWriter, of batch: BatchStatus) {
-        writer.member("state", state == .parked ? "parked" : "failed")
+        writer.member("state", stateWord)
         writer.member("failure_class", failureClass)
         writer.member("code", code)
         writer.member("jobs", jobs)
         writer.member("at_least", isAtLeast)
-        writer.member("reason", message)
+        writer.member("reason", reasons > 1 ? "\(reasons) other reasons" : message)
         writer.member("hint", hint(of: batch))
     }
 

@@ -124,7 +124,7 @@ extension Plan {
             let parked = planner.inputs.parked.reduce(0) { $0 + $1.jobs }
             if parked == 0 { return ["nothing is left to do"] }
             return [
-                "nothing waits; \(Words.count(parked, "parked job")) are not forecast: `offpeak status` tells why they "
+                "nothing waits; \(Words.count(parked, "parked job")) \(parked == 1 ? "is" : "are") not forecast: `offpeak status` tells why they "
                     + "stopped and what takes them up again"
             ] + planner.parked().map { "- " + $0 }
         }

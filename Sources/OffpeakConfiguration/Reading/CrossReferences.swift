@@ -64,6 +64,8 @@ struct CrossReferences {
         if serving.isEmpty {
             findings.problem(
                 .init(path: at.path, line: at.line, message: "no key may serve this class: \(whyNot(policy))"))
+        } else if !policy.lanes.contains(where: \.isInEffect) {
+            // That none of them is used yet is told of the lanes themselves.
         } else if !serving.contains(where: { !policy.lanes(on: $0).isEmpty }) {
             let words = policy.lanes.filter(\.isInEffect).map(\.rawValue).joined(separator: ", ")
             findings.problem(

@@ -273,11 +273,11 @@ package struct Hold: Sendable, Equatable {
 /// What of a key must survive a restart besides its recent attempts.
 package struct KeyMemory: Sendable, Equatable {
     package var key: String
-    /// `ok`, `cooling`, `rejected` or `exhausted`.
+    /// `ok`, `cooling`, `failing`, `resting`, `rejected` or `exhausted`.
     package var health: String
     /// Why, for people; empty when healthy.
     package var reason: String
-    /// No sends before this moment.
+    /// No sends before this moment, in this run or, but for what was only so in this one, in the next.
     package var blockedUntil: Timestamp?
     /// What was learned of the server's own limit; nil when nothing was.
     package var learnedRequests: Int?
@@ -297,4 +297,12 @@ package struct KeyMemory: Sendable, Equatable {
         self.learnedWindow = learnedWindow
         self.useOfLimit = useOfLimit
     }
+
+    /// The provider failed again and again, and is tried with single requests.
+    package static let failing = "failing"
+    /// The key's lane flex had no room for some time.
+    package static let resting = "resting"
+
+    /// What a run keeps away from for a while and the next one tries at once: it may be over.
+    package var isOfItsRun: Bool { health == Self.failing || health == Self.resting }
 }

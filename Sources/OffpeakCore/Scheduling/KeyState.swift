@@ -38,6 +38,8 @@ struct KeyState: Sendable {
     var flex = LaneState()
     /// The latest words of the provider about its trouble.
     var trouble = ""
+    /// The rest that the queue was told of.
+    var toldRest: KeyRest?
     var account: KeyAccount
     /// While one pass of dispatching lasts: why it takes no more requests with so many tokens, or more of them.
     var fullInPass: (obstacle: KeyObstacle, tokens: Int)?
@@ -53,6 +55,24 @@ struct KeyState: Sendable {
     mutating func answered(in time: Interval) {
         let sample = Int(time.milliseconds) * 1_000
         latency = latency == 0 ? sample + 1 : latency + (sample - latency) / 8
+    }
+}
+
+/// A rest that a key, or its lane flex, has for the present run only.
+struct KeyRest: Sendable, Equatable {
+    /// As `KeyMemory` has it.
+    let health: String
+    let until: Timestamp
+
+    /// Nil unless the provider keeps failing, or the lane has had no room for some time.
+    init?(_ breaker: Breaker, _ flex: LaneState) {
+        if breaker.isTripped {
+            (health, until) = (KeyMemory.failing, breaker.opensAt)
+        } else if let tried = flex.restsUntil {
+            (health, until) = (KeyMemory.resting, tried)
+        } else {
+            return nil
+        }
     }
 }
 

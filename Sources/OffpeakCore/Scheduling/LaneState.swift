@@ -17,8 +17,12 @@ struct LaneState: Sendable {
     static let longestRest = Interval.minutes(5)
     /// A rest that is worth waiting for, whatever the deadline.
     private static let shortRest = Interval.seconds(10)
+    /// A rest that people are told of, like other waits.
+    private static let worthTelling = Interval.seconds(3)
     /// After so many refusals in a row, single requests try whether there is room.
     private static let patience = 3
+
+    static let noRoom = "lane flex: the provider had no room there"
 
     /// There has been no room for some time, or the provider says that there will be none.
     var isOut: Bool { isTried || opensAt > rested + Self.shortRest }
@@ -33,14 +37,16 @@ struct LaneState: Sendable {
 
     var isResting: Bool { refusals > 0 && opensAt > rested }
 
+    /// When the lane is tried again, while it has had no room for longer than the pace of a request or two.
+    var restsUntil: Timestamp? { refusals > 0 && opensAt - rested >= Self.worthTelling ? opensAt : nil }
+
     /// Why nothing more goes now, if so.
     func obstacle(_ model: String, at now: Timestamp) -> KeyObstacle? {
         if missingModels.contains(model) {
             return KeyObstacle(reason: "lane flex: the provider does not offer the model there", isExhausted: true)
         }
         if opensAt > now {
-            return KeyObstacle(
-                reason: "lane flex: the provider had no room there", until: opensAt, isExhausted: true)
+            return KeyObstacle(reason: Self.noRoom, until: opensAt, isExhausted: true)
         }
         if isTried && inFlight > 0 {
             return KeyObstacle(reason: "lane flex: one request tries whether there is room again", isExhausted: true)

@@ -16,7 +16,7 @@ extension Scheduler {
             if started == Self.largestPass { effects.wake(at: now) } else { noteIdleClasses() }
         }
         if let moment = planWake(at: now) { effects.wake(at: moment) }
-        for i in keys.indices { note(key: i, into: &effects) }
+        for i in keys.indices { note(key: i, at: now, into: &effects) }
     }
 
     /// The class whose turn it is: the highest priority, then the least served. Nil when none can send.
@@ -79,7 +79,7 @@ extension Scheduler {
     }
 
     /// Why a class as a whole may not send now.
-    private func closure(of state: ClassState) -> Hold? {
+    func closure(of state: ClassState) -> Hold? {
         if state.isPaused { return Hold(reason: "class \(state.policy.name) is paused", until: nil) }
         if !state.isOpen {
             return Hold(reason: "the window of class \(state.policy.name) is closed", until: state.windowTurns)
@@ -252,16 +252,28 @@ extension Scheduler {
         return share == 0 ? 1_000_000 : share
     }
 
-    /// Whatever a restart must know of a key.
-    private mutating func note(key i: Int, into effects: inout SchedulerEffects) {
+    /// Whatever a restart, or a person, must know of a key.
+    private mutating func note(key i: Int, at now: Timestamp, into effects: inout SchedulerEffects) {
+        let rest = KeyRest(keys[i].breaker, keys[i].flex)
+        if rest != keys[i].toldRest {
+            keys[i].toldRest = rest
+            keys[i].limiter.markNews()
+        }
         guard let news = keys[i].limiter.takeNews() else { return }
         var memory = KeyMemory(key: keys[i].name, useOfLimit: news.useOfLimit)
         if news.blockedUntil > .distantPast { memory.blockedUntil = news.blockedUntil }
         (memory.learnedRequests, memory.learnedWindow) = (news.learned?.0, news.learned?.1)
         switch keys[i].health {
         case .ok:
-            memory.health = memory.blockedUntil == nil ? "ok" : "cooling"
-            memory.reason = keys[i].trouble
+            let isAskedToWait = news.blockedUntil > now
+            if let rest, !isAskedToWait {
+                (memory.health, memory.blockedUntil) = (rest.health, rest.until)
+                memory.reason =
+                    rest.health == KeyMemory.failing
+                    ? "its provider keeps failing: \(keys[i].trouble)" : LaneState.noRoom
+            } else if memory.blockedUntil != nil {
+                (memory.health, memory.reason) = ("cooling", Shortage.cooling.text)
+            }
         case .rejected(let failure): (memory.health, memory.reason) = ("rejected", failure.message)
         case .exhausted(let until, let reason):
             (memory.health, memory.reason) = ("exhausted", reason)

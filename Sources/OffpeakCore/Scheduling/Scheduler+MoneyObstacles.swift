@@ -39,29 +39,63 @@ extension Scheduler {
 
     /// Whether a job that money has stopped could go by it now, or wait for a period in which it can. Call after `recall`.
     package mutating func hasMoney(for ticket: JobTicket, of flow: Flow, at now: Timestamp) -> Bool {
-        stayingStopped(ticket, of: flow, at: now) == nil
+        let (canGo, _) = moneyOutlook(for: ticket, of: flow, at: now)
+        return canGo
+    }
+
+    /// Why money would stop a job again, whichever key took it; nil when it could go, or when it is not money that is in the
+    /// way. Call after `recall`.
+    package mutating func moneyStop(for ticket: JobTicket, of flow: Flow, at now: Timestamp) -> Failure? {
+        let (canGo, obstacle) = moneyOutlook(for: ticket, of: flow, at: now)
+        return canGo ? nil : obstacle?.failure
     }
 
     /// Why a job that money has stopped can go neither now nor in a later period, by the first key that it could use; nil
     /// when it can. Call after `recall`.
     package mutating func stayingStopped(_ ticket: JobTicket, of flow: Flow, at now: Timestamp) -> String? {
-        guard let index = classes.firstIndex(where: { $0.policy.name == flow.className }) else {
+        guard classes.contains(where: { $0.policy.name == flow.className }) else {
             return "class \(flow.className) is not in the configuration"
         }
+        let (canGo, obstacle) = moneyOutlook(for: ticket, of: flow, at: now)
+        if canGo { return nil }
+        return obstacle?.failure?.message ?? obstacle?.reason ?? "no key of the class serves the model"
+    }
+
+    private mutating func moneyOutlook(
+        for ticket: JobTicket, of flow: Flow, at now: Timestamp
+    ) -> (canGo: Bool, obstacle: KeyObstacle?) {
+        var stop: KeyObstacle?
+        for (key, model, state) in routes(of: flow) {
+            let lane = lane(key, model, ticket, state, at: now).lane
+            guard let obstacle = moneyObstacle(key, model, lane, ticket, state, at: now), obstacle.needsPerson else {
+                return (true, nil)
+            }
+            stop = stop ?? obstacle
+        }
+        return (false, stop)
+    }
+
+    /// The least that a budget must have left for a job to go by some key; nil where nobody can say. Nothing is asked of
+    /// the keys' state, so that they may well need more.
+    package mutating func leastReservation(for ticket: JobTicket, of flow: Flow, at now: Timestamp) -> Money? {
+        routes(of: flow).compactMap { key, model, state in
+            let lane = lane(key, model, ticket, state, at: now).lane
+            return worstCase(key, model, lane, ticket, flow.endpoint)?.charge.billed
+        }.min()
+    }
+
+    /// The keys by which a flow's jobs may go when money is short, with their names of the models.
+    private func routes(of flow: Flow) -> [(key: Int, model: String, state: FlowState)] {
+        guard let index = classes.firstIndex(where: { $0.policy.name == flow.className }) else { return [] }
         let policy = classes[index].policy
         let chain = policy.models[flow.model] ?? [flow.model]
         let models = policy.ladders[.quotaExhausted]?.contains(.nextModel) == true ? chain : Array(chain.prefix(1))
         let state = FlowState(flow: flow, classIndex: index, chain: chain)
-        var reason: String?
-        for key in classes[index].candidates {
-            for model in models.compactMap({ keys[key].descriptor.providerModel(for: $0, at: flow.endpoint) }) {
-                let lane = lane(key, model, ticket, state, at: now).lane
-                guard let obstacle = moneyObstacle(key, model, lane, ticket, state, at: now) else { return nil }
-                guard obstacle.needsPerson else { return nil }
-                reason = reason ?? obstacle.failure?.message ?? obstacle.reason
+        return classes[index].candidates.flatMap { key in
+            models.compactMap { model in
+                keys[key].descriptor.providerModel(for: model, at: flow.endpoint).map { (key, $0, state) }
             }
         }
-        return reason ?? "no key of the class serves the model"
     }
 
     /// What makes it impossible to say what a request takes at most; nil when nothing does.

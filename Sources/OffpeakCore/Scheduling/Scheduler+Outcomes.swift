@@ -200,10 +200,12 @@ extension Scheduler {
     private mutating func exhaust(_ key: Int, _ failure: Failure, at now: Timestamp) {
         // What was in flight is refused as well, often in fewer words: that shortens no wait that the provider has named.
         if let wait = failure.retryAfter { keys[key].quotaReturns = max(keys[key].quotaReturns, now + wait) }
+        keys[key].breaker.inconclusive()
+        // Nor does it move a moment that was guessed: jobs and people were told of that.
+        if failure.retryAfter == nil, case .exhausted(let until, _) = keys[key].health, until > now { return }
         let guess = min(now + .hours(1), max(dayEnds, now + .minutes(1)))
         let until = keys[key].quotaReturns > now ? keys[key].quotaReturns : guess
         keys[key].health = .exhausted(until: until, reason: failure.message)
-        keys[key].breaker.inconclusive()
         keys[key].limiter.markNews()
     }
 
@@ -271,6 +273,11 @@ extension Scheduler {
         _ flight: Flight, _ failure: Failure, _ disposition: Disposition, _ reason: String, _ used: Int,
         _ entry: LedgerEntry, at now: Timestamp, into effects: inout SchedulerEffects
     ) {
+        var failure = failure
+        // Like those that stop for it without having been sent: whoever mends it must know which key that is.
+        if disposition == .park, failure.failureClass == .keyRejected {
+            failure.message = "key \(keys[flight.key].name): \(failure.message)"
+        }
         effects.settlements.append(
             settlement(of: flight, .failure(failure), disposition, reason, used, entry, at: now))
     }

@@ -212,6 +212,12 @@ package struct Scheduler: Sendable {
     /// What an earlier run learned of a key. Rejections are not recalled: the secret may have been mended since.
     package mutating func recall(_ memory: KeyMemory, at now: Timestamp) {
         guard let i = keys.firstIndex(where: { $0.name == memory.key }) else { return }
+        var memory = memory
+        if memory.isOfItsRun {
+            // It is tried at once, and until it fails again nobody is told that it does.
+            (memory.health, memory.blockedUntil) = ("ok", nil)
+            keys[i].limiter.markNews()
+        }
         keys[i].limiter.recall(memory)
         keys[i].wasRejected = memory.health == "rejected"
         // What made the key wait was its account's refusal, and the account is the pool's.
@@ -251,6 +257,33 @@ package struct Scheduler: Sendable {
 
     /// Why a flow is held back now, if it is.
     package func hold(on flow: FlowID) -> Hold? { flows[flow]?.hold }
+
+    /// Whether a flow waits for providers that keep failing, and no other key of its class may serve it until a moment.
+    package func waitsForProviders(_ id: FlowID, until soon: Timestamp) -> Bool {
+        guard let state = flows[id], closure(of: classes[state.classIndex]) == nil, !state.flow.paused else {
+            return false
+        }
+        let serving = classes[state.classIndex].candidates.filter { key in
+            state.chain.contains { keys[key].descriptor.providerModel(for: $0, at: state.flow.endpoint) != nil }
+        }
+        let isIdle = serving.allSatisfy { key in
+            if keys[key].breaker.isTripped || keys[key].isPaused { return true }
+            switch keys[key].health {
+            case .ok: return false
+            case .rejected: return true
+            case .exhausted(let until, _): return until > soon
+            }
+        }
+        return isIdle && serving.contains { keys[$0].breaker.isTripped }
+    }
+
+    /// When a key whose provider keeps failing is tried next; nil when no such moment is to come.
+    package func nextTry(of name: String, after now: Timestamp) -> Timestamp? {
+        guard let key = keys.first(where: { $0.name == name }), key.breaker.isTripped, key.breaker.opensAt > now else {
+            return nil
+        }
+        return key.breaker.opensAt
+    }
 
     /// Whether any flow has a job in memory that could be sent once there is room.
     package var hasReadyJobs: Bool { flows.values.contains { !$0.tickets.isEmpty } }

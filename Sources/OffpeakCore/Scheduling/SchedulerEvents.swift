@@ -54,6 +54,9 @@ package struct SchedulerEffects: Sendable {
 
     package init() {}
 
+    /// The flows of which jobs stop without having been sent.
+    package var stoppedFlows: [FlowID] { stops.map(\.flow) + parkings.map(\.flow) + failings.map(\.flow) }
+
     mutating func wake(at moment: Timestamp) { wakeAt = min(wakeAt ?? moment, moment) }
 
     mutating func countDay(_ key: String, requests: Int, tokens: Int) {

@@ -11,7 +11,10 @@ extension Engine {
         let left = flows.values.filter { $0.counts.waiting > 0 }
         if !options.watch, drainCause == nil {
             if !isViewStale, left.isEmpty { return summary(.finished) }
-            if options.noWait, !isViewStale, isAllDeferred(left, at: now) { return summary(.workLeft) }
+            if options.noWait, !isViewStale, isAllDeferred(left, at: now) {
+                tellTrouble(at: now, isLast: true)
+                return summary(.workLeft)
+            }
         }
         // Nothing is in flight: what is left is held, or gone. The counts tell, and they are as old as our last change.
         if isViewStale { askAgain() }
@@ -23,7 +26,9 @@ extension Engine {
         let soon = now + RunOptions.longestPace
         // A provider that is down is tried again and again, each time soon; after a while that is no pace any more.
         let isGettingNowhere = now - lastAnswer > RunOptions.longestPace
+        let standsStill = troubles.standsStill(at: now)
         return left.allSatisfy { status in
+            if standsStill, scheduler.waitsForProviders(status.flow.id, until: soon) { return true }
             if isGettingNowhere, scheduler.hold(on: status.flow.id) != nil || status.counts.ready == 0 { return true }
             if status.counts.scheduled > 0, let due = status.nextDue, due <= soon { return false }
             if status.counts.ready == 0 { return true }
@@ -46,6 +51,8 @@ extension Engine {
         end.money = snapshot.money
         // Parked jobs keep their flow open, so those of earlier runs are counted, too.
         end.unfinished = snapshot.failed + max(snapshot.parked, flows.values.reduce(0) { $0 + $1.counts.parked })
+        let parked = flows.values.filter { $0.counts.parked > 0 }.map(\.flow.batch)
+        end.stoppedBatches = stoppedBatches.union(parked).sorted()
         end.waiting = flows.values.reduce(0) { $0 + $1.counts.waiting }
         return end
     }
@@ -60,12 +67,21 @@ extension Engine {
         snapshot.inFlight = max(0, scheduler.inFlightCount - chosen) + answered
         snapshot.milliPerSecond = rates.milliPerSecond(at: now)
         onProgress(snapshot)
-        tellTrouble(at: now)
+        // A run that does not wait is about to end, and says so then.
+        let isEnding =
+            options.noWait && troubles.standsStill(at: now)
+            && isAllDeferred(flows.values.filter { $0.counts.waiting > 0 }, at: now)
+        if !isEnding { tellTrouble(at: now) }
     }
 }
 
 extension Engine {
-    /// Says what is waited for, each thing once: whoever looks at a run that stands still wants to know why.
+    func noteStop(of flow: FlowID) {
+        if let batch = flows[flow]?.flow.batch { stoppedBatches.insert(batch) }
+    }
+
+    /// Says what is waited for: whoever looks at a run that stands still wants to know why. Each thing once, and again when
+    /// the moment that was told has passed and it is waited for still.
     func tell(_ hold: Hold, at now: Timestamp) {
         let text: String
         if let until = hold.until {
@@ -74,7 +90,9 @@ extension Engine {
         } else {
             text = "waiting for a person: \(hold.reason)"
         }
-        if toldHolds.insert(hold.reason).inserted { onNote(text) }
+        if let told = toldHolds[hold.reason], !told.isStale(at: now) { return }
+        toldHolds[hold.reason] = Telling(at: now, until: hold.until, after: toldHolds[hold.reason])
+        onNote(text)
     }
 
     /// Says that a provider rejects a key, once until it works again.

@@ -56,8 +56,10 @@ package final class Engine {
     var lastRefresh = Timestamp.distantPast
     /// When the last job was answered, or the run began.
     var lastAnswer: Timestamp
+    /// Batches of which jobs were parked or failed.
+    var stoppedBatches: Set<BatchID> = []
     /// Reasons for waiting that were told.
-    var toldHolds: Set<String> = []
+    var toldHolds: [String: Telling] = [:]
     /// Keys whose rejection was told and that have not worked since.
     var toldRejections: Set<String> = []
     var hasView = false
@@ -105,9 +107,11 @@ package final class Engine {
             onNote(Self.tookUp(recovered.takenUp))
         }
         guard open > 0 else { return }
-        var text = "an earlier run ended with \(open) requests in flight: their outcome is unknown"
-        text += parked == open ? "; they are parked" : "; they are sent again"
-        if parked > 0 && parked < open { text += ", \(parked) are parked" }
+        var text = "an earlier run ended with "
+        text += open == 1 ? "1 request in flight: its outcome is" : "\(open) requests in flight: their outcome is"
+        text += open == 1 ? " unknown; it is " : " unknown; they are "
+        text += parked == open ? "parked" : "sent again"
+        if parked > 0 && parked < open { text += ", \(parked) \(parked == 1 ? "is" : "are") parked" }
         onNote(text)
     }
 
@@ -239,6 +243,7 @@ package final class Engine {
         for key in effects.staleSecrets { loadSecret(key) }
         pending.add(effects)
         for settlement in effects.settlements { note(settlement) }
+        for flow in effects.stoppedFlows { noteStop(of: flow) }
         for case (_, let hold?) in effects.holds { tell(hold, at: now) }
         for memory in effects.memories { tell(memory) }
         effects = SchedulerEffects()
@@ -259,8 +264,12 @@ package final class Engine {
         if let flow = flows[settlement.flow] { touchedBatches.insert(flow.flow.batch) }
         switch settlement.disposition {
         case .complete: snapshot.succeeded += 1
-        case .fail: snapshot.failed += 1
-        case .park: snapshot.parked += 1
+        case .fail:
+            snapshot.failed += 1
+            noteStop(of: settlement.flow)
+        case .park:
+            snapshot.parked += 1
+            noteStop(of: settlement.flow)
         case .retry(let at), .defer(let at):
             snapshot.retried += 1
             nextDue = min(nextDue ?? at, at)

@@ -36,6 +36,8 @@ package struct RunEnd: Sendable, Equatable {
     package var parked = 0
     /// Jobs of the batches that this run touched that are failed or parked.
     package var unfinished = 0
+    /// The batches that those belong to, by id.
+    package var stoppedBatches: [BatchID] = []
     /// Jobs that still wait, now or deferred.
     package var waiting = 0
     package var money = RunMoney()

@@ -2,6 +2,25 @@ import Foundation
 import OffpeakCore
 import OffpeakStore
 
+/// Something that people were told to wait for.
+struct Telling {
+    private let at: Timestamp
+    private let until: Timestamp?
+    private let distance: Interval
+
+    private static let first = Interval.minutes(2)
+    private static let longest = Interval.minutes(32)
+
+    /// `until`: when it was said to be over, or tried again. Each telling of the same keeps twice the distance of the last.
+    init(at now: Timestamp, until: Timestamp?, after last: Telling?) {
+        (at, self.until) = (now, until)
+        distance = last.map { min($0.distance * 2, Self.longest) } ?? Self.first
+    }
+
+    /// Whether the moment that was told has passed, long enough after it was told to be worth another word.
+    func isStale(at now: Timestamp) -> Bool { until.map { now > $0 && now - at >= distance } ?? false }
+}
+
 /// Providers that fail while nothing else moves: a run that stands still for them says so.
 struct TroubleWatch {
     private struct Trouble {
@@ -18,43 +37,71 @@ struct TroubleWatch {
     private var told: [String: Timestamp] = [:]
     /// The first failure since something moved.
     private var since: Timestamp?
+    /// What was told of the present standstill last.
+    private var telling: Telling?
+    /// A standstill that was told and is over: the key that moved, and when it had begun.
+    private var end: (key: String, since: Timestamp)?
 
     /// An attempt has ended.
     mutating func ended(key: String, _ outcome: AttemptOutcome, at now: Timestamp) {
-        if case .failure(let failure) = outcome, [.unavailable, .overloaded, .timedOut].contains(failure.failureClass) {
+        if case .failure(let failure) = outcome,
+            [.unavailable, .overloaded, .timedOut, .unknownOutcome].contains(failure.failureClass)
+        {
             troubles[key] = Trouble(failureClass: failure.failureClass, message: failure.message)
             since = since ?? now
-        } else {
-            troubles[key] = nil
-            since = nil
+            return
         }
+        troubles[key] = nil
+        if let since, telling != nil { end = (key, since) }
+        (since, telling) = (nil, nil)
     }
 
-    /// What has not been told yet of a standstill, by key; empty when there is none.
-    mutating func news(at now: Timestamp) -> [String] {
-        guard let since, now - since >= Self.patience else { return [] }
-        var news: [String] = []
+    /// Whether providers have failed for some time and nothing else has moved.
+    func standsStill(at now: Timestamp) -> Bool { since.map { now - $0 >= Self.patience } ?? false }
+
+    /// What has not been told yet of a standstill, by key, and all of it again when the moment that was told has passed; empty
+    /// when there is none. `again`: when something is tried next.
+    mutating func news(at now: Timestamp, again: Timestamp) -> [(key: String, text: String)] {
+        guard let since, standsStill(at: now) else { return [] }
+        let repeats = telling?.isStale(at: now) ?? false
+        var news: [(key: String, text: String)] = []
         for (key, trouble) in troubles.sorted(by: { $0.key < $1.key }) {
             let reason = "\(key) \(trouble.failureClass.rawValue)"
-            if let last = told[reason], last >= since || now - last < Self.pause { continue }
+            if !repeats, let last = told[reason], last >= since || now - last < Self.pause { continue }
             told[reason] = now
-            news.append("key \(key): \(trouble.message)")
+            news.append((key, "key \(key): \(trouble.message)"))
         }
+        if !news.isEmpty { telling = Telling(at: now, until: again, after: telling) }
         return news
+    }
+
+    /// The key that has ended a standstill that was told, and when that had begun; once.
+    mutating func takeEnd() -> (key: String, since: Timestamp)? {
+        defer { end = nil }
+        return end
     }
 }
 
 extension Engine {
-    /// Says why nothing moves, and when it is tried again.
-    func tellTrouble(at now: Timestamp) {
+    /// Says why nothing moves, and when it is tried again; and when it moves again. `isLast`: the run does not wait for it.
+    func tellTrouble(at now: Timestamp, isLast: Bool = false) {
+        if let end = troubles.takeEnd(), drainCause == nil {
+            onNote("going on: key \(end.key) answers again; nothing had moved since \(Self.clock(end.since))")
+        }
         let waiting = flows.values.reduce(0) { $0 + $1.counts.waiting }
         guard drainCause == nil, waiting > 0 else { return }
         let moments = flows.keys.compactMap { scheduler.hold(on: $0)?.until } + [nextDue].compactMap { $0 }
         // While it is being tried there is none, and the next look tells.
-        guard let again = moments.filter({ $0 > now }).min() else { return }
-        for reason in troubles.news(at: now) {
+        let again = moments.filter { $0 > now }.min()
+        guard again != nil || isLast else { return }
+        for (key, reason) in troubles.news(at: now, again: again ?? now) {
             let jobs = waiting == 1 ? "1 job" : "\(waiting) jobs"
-            onNote("waiting: \(jobs); \(reason), tried again at \(Self.clock(again))")
+            // Each key has a moment of its own, unless it is a job's.
+            let moment = scheduler.nextTry(of: key, after: now) ?? again ?? now
+            onNote(
+                isLast
+                    ? "not waited for: \(jobs); \(reason)"
+                    : "waiting: \(jobs); \(reason), tried again at \(Self.clock(moment))")
         }
     }
 }

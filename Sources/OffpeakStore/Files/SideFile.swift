@@ -1,5 +1,6 @@
 import CSQLite
 import Glibc
+import OffpeakCore
 
 /// A file beside the database that exists to be locked. Never unlinked: a lock on a deleted file excludes nobody.
 final class SideFile {
@@ -50,26 +51,51 @@ final class SideFile {
 /// The right to run a queue: a kernel lock that dies with its process, so no clock decides who is alive.
 final class RunLock {
     private let file: SideFile
+    /// Locked besides, since only of such a lock can be asked who holds it without trying to take it.
+    fileprivate static let livingByte: Int64 = 0
 
     /// Throws `runLocked` with the holder's process id when another process runs the queue.
-    init(_ location: QueueLocation) throws(StoreError) {
+    init(_ location: QueueLocation, at now: Timestamp) throws(StoreError) {
         file = try SideFile(path: location.run)
-        guard try file.tryLock() else {
-            let holder = Self.holder(file.descriptor)
+        guard try file.tryLock(), try file.tryLockByte(Self.livingByte) else {
+            let holder = LiveRun(file.descriptor).process
             let who = holder.map { "process \($0)" } ?? "another process"
             throw StoreError(
                 .runLocked(by: holder), message: "\(who) is already running the queue \(location.database)")
         }
         ftruncate(file.descriptor, 0)
-        var text = "\(getpid())\n"
+        var text = "\(getpid())\n\(now.milliseconds)\n"
         text.withUTF8 { bytes in _ = pwrite(file.descriptor, bytes.baseAddress, bytes.count, 0) }
     }
+}
 
-    /// The process id in the file; only for messages.
-    private static func holder(_ descriptor: Int32) -> Int? {
-        var bytes = [UInt8](repeating: 0, count: 24)
+/// The run that works a queue now. What it says of itself is only for messages.
+package struct LiveRun: Sendable, Equatable {
+    /// Its process id.
+    package var process: Int?
+    package var since: Timestamp?
+
+    fileprivate init(_ descriptor: Int32) {
+        var bytes = [UInt8](repeating: 0, count: 64)
         let count = pread(descriptor, &bytes, bytes.count, 0)
-        guard count > 0 else { return nil }
-        return Int(String(decoding: bytes.prefix(count).prefix { $0 != 10 }, as: UTF8.self))
+        guard count > 0 else { return }
+        let lines = String(decoding: bytes.prefix(count), as: UTF8.self).split(separator: "\n")
+        process = lines.first.flatMap { Int($0) }
+        since = lines.dropFirst().first.flatMap { Int64($0) }.map { Timestamp(milliseconds: $0) }
+    }
+
+    /// Nil when no process runs the queue. Whoever looks takes no lock, so that no run that begins meanwhile is refused.
+    init?(of location: QueueLocation) throws(StoreError) {
+        let descriptor = open(location.run, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return nil }
+            throw .system("open", path: location.run)
+        }
+        defer { close(descriptor) }
+        switch offpeak_byte_is_locked(descriptor, RunLock.livingByte) {
+        case 0: return nil
+        case 1: self.init(descriptor)
+        default: throw .system("ask for the lock of", path: location.run)
+        }
     }
 }

@@ -33,7 +33,7 @@ package final class SQLiteQueue: JobQueue {
     package init(path: String, now: Timestamp) throws(StoreError) {
         location = try QueueLocation(path)
         guard try location.exists() else { throw .noQueue(at: location) }
-        runLock = try RunLock(location)
+        runLock = try RunLock(location, at: now)
         writer = try Writer.open(location, for: .runner, .existing)
         spillFile = try SpillFile(path: location.spill)
         lastTick = try writer.connection.integer(SQL.lastTick)

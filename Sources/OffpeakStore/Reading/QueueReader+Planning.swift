@@ -25,6 +25,10 @@ package struct PastAttempt: Sendable, Equatable {
 }
 
 private enum SQL {
+    static let next: StaticString = """
+        SELECT id, lease, attempts_used, bytes, max_output, beyond, names_tier FROM job
+        WHERE state = 0 AND flow = ? ORDER BY id LIMIT 1
+        """
     // In input order, which for ready jobs is the index's own.
     static let ready: StaticString =
         "SELECT bytes, max_output, beyond FROM job WHERE state = 0 AND flow = ? ORDER BY id"
@@ -118,6 +122,15 @@ extension QueueReader {
     /// What the lack of money has parked of some flows.
     package func parkedForMoney(of flows: [Flow]) throws(StoreError) -> [MoneyParked] {
         try connection.snapshot { () throws(StoreError) in try connection.parkedForMoney(of: flows) }
+    }
+
+    /// The first ready job of a flow in input order; nil when it has none.
+    package func nextJob(of flow: FlowID) throws(StoreError) -> JobTicket? {
+        try connection.first(SQL.next, flow) { row in
+            JobTicket(
+                id: row.int64(0), flow: flow, lease: row.int(1), attemptsUsed: row.int(2), bodyBytes: row.int(3),
+                maxOutputTokens: row.optionalInt(4), beyond: BeyondBytes(code: row.int(5)), namesTier: row.int(6) != 0)
+        }
     }
 
     /// What was foreseen of batches, by batch.

@@ -56,6 +56,9 @@ package final class QueueReader {
 
     package func close() { connection.close() }
 
+    /// The run that works the queue now; nil when there is none.
+    package func liveRun() throws(StoreError) -> LiveRun? { try LiveRun(of: location) }
+
     // MARK: Batches
 
     /// All batches, by id; those being removed are left out.

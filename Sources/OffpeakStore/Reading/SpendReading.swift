@@ -18,7 +18,23 @@ package struct SpendLine: Sendable, Equatable {
     }
 }
 
+/// What attempts that are in flight may cost at most, of one class, batch and day: it is in no ledger yet.
+package struct Reservation: Sendable, Equatable {
+    package var className: String
+    package var batch: BatchID
+    /// The calendar day whose budgets it is held from.
+    package var day: Int
+    package var attempts: Int
+    /// On both bills.
+    package var billed: Money
+}
+
 private enum SQL {
+    static let reservations: StaticString = """
+        SELECT flow.class, flow.batch, attempt.day, count(*), sum(attempt.worst_provider + attempt.worst_platform)
+        FROM attempt CROSS JOIN job ON job.id = attempt.job CROSS JOIN flow ON flow.id = job.flow
+        WHERE attempt.outcome = 0 GROUP BY flow.class, flow.batch, attempt.day ORDER BY 1, 2, 3
+        """
     static let lines: StaticString = """
         SELECT account.key, account.bill, account.lane, account.model, account.class, account.batch, spend.day,
             spend.attempts, spend.answers, spend.input_tokens, spend.cached_tokens, spend.cache_write_tokens,
@@ -66,6 +82,18 @@ extension QueueReader {
             }
             return lines
         }
+    }
+
+    /// What is in flight, at its worst case.
+    package func reservations() throws(StoreError) -> [Reservation] {
+        var reservations: [Reservation] = []
+        try connection.query(SQL.reservations) { row in
+            reservations.append(
+                Reservation(
+                    className: row.string(0), batch: row.int64(1), day: row.int(2), attempts: row.int(3),
+                    billed: Money(nanodollars: row.int64(4))))
+        }
+        return reservations
     }
 
     /// The keys that were passed over when an attempt began, as JSON text; nil when there were none, or when the attempt is

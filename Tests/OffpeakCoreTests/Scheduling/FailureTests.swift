@@ -100,6 +100,54 @@ import Testing
         #expect(bench.jobs.values.allSatisfy { $0.ticket.attemptsUsed == 1 })
     }
 
+    @Test func `a key whose provider keeps failing is remembered with its next try, and as well once it works`() throws
+    {
+        var bench = Bench(keys: [key("a", limits: Limits(concurrent: 1))], classes: [policy("x", .strict, only: ["a"])])
+        var isDown = true
+        bench.answer = { _ in
+            let report = isDown ? failed(failure(.unavailable, judged: false, message: "no connection")) : answered()
+            return .init(after: .milliseconds(100), report: report)
+        }
+        bench.submit(9, to: 1, class: "x")
+        bench.tell()
+        bench.run(for: .minutes(3))
+        let memory = try #require(bench.memories.last)
+        #expect(memory.health == "failing" && memory.reason == "its provider keeps failing: no connection")
+        #expect(memory.blockedUntil == bench.hold(on: 1)?.until, "the key and what waits for it tell one moment")
+        #expect(try #require(memory.blockedUntil) > bench.now)
+        #expect(bench.memories.count < 12, "it is written when the key is tried, and not with each request")
+        isDown = false
+        bench.run(for: .minutes(3))
+        #expect(bench.count(.succeeded) == 9)
+        #expect(bench.memories.last == KeyMemory(key: "a"))
+    }
+
+    @Test(arguments: ["failing", "resting"])
+    func `what a run kept away from for a while, the next one tries at once`(health: String) {
+        var bench = Bench(
+            keys: [key("k", pool: "org")], pools: [PoolDescriptor(name: "org", limits: Limits())],
+            classes: [policy("x")])
+        bench.scheduler.recall(KeyMemory(key: "k", health: health, reason: "no", blockedUntil: second(50)), at: at(0))
+        bench.submit(5, to: 1, class: "x")
+        bench.tell()
+        bench.run(for: .seconds(1))
+        #expect(bench.count(.succeeded) == 5)
+        #expect(bench.memories.first == KeyMemory(key: "k"), "and is not said to be unwell before it fails")
+    }
+
+    @Test func `refusals of what was in flight do not move the moment at which a used-up key is asked again`() {
+        var bench = Bench(keys: [key("a", limits: Limits(concurrent: 4))], classes: [policy("x", .strict, only: ["a"])])
+        bench.answer = { start in
+            .init(after: .seconds(Int64(start.job) * 5), report: failed(failure(.quotaExhausted)))
+        }
+        bench.submit(4, to: 1, class: "x")
+        bench.tell()
+        bench.run(for: .minutes(1))
+        #expect(bench.jobs.values.allSatisfy { $0.story == ["defer"] })
+        #expect(Set(bench.due.values) == [second(5) + .hours(1)])
+        #expect(bench.memories.last?.blockedUntil == second(5) + .hours(1))
+    }
+
     @Test func `without a moment, an exhausted key is asked again after an hour, or when the day ends`() {
         for (ends, expected) in [(Interval.hours(9), Interval.hours(1)), (.minutes(20), .minutes(20))] {
             var bench = Bench(

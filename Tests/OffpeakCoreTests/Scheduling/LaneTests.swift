@@ -43,6 +43,25 @@ import Testing
         { start in .init(after: start.lane == .flex ? time : .milliseconds(100), report: answered()) }
     }
 
+    @Test func `a key whose lane flex rests for long is remembered with it, and as well once flex answers`() throws {
+        var bench = Self.bench([Self.laned("a", [.flex])], jobs: 6)
+        var isFull = true
+        bench.answer = { start in
+            let isRefused = start.lane == .flex && isFull
+            return .init(
+                after: .milliseconds(100),
+                report: isRefused ? failed(failure(.overloaded, message: "full")) : answered())
+        }
+        bench.run(for: .minutes(2))
+        let memory = try #require(bench.memories.last)
+        #expect(memory.health == "resting" && memory.reason == "lane flex: the provider had no room there")
+        #expect(try #require(memory.blockedUntil) > bench.now)
+        isFull = false
+        bench.run(for: .minutes(10))
+        #expect(bench.count(.succeeded) == 6)
+        #expect(bench.memories.last == KeyMemory(key: "a"))
+    }
+
     // MARK: Which lane
 
     @Test func `a class that saves takes flex where a key has it, for half the price, and reserves the whole`() throws {
@@ -134,7 +153,9 @@ import Testing
         #expect(failures.count == refused)
         #expect(failures.allSatisfy { $0.attemptsUsed == 0 && $0.disposition == .retry(at: $0.ended) })
         #expect(failures.allSatisfy { $0.entry?.charge == Charge() })
-        #expect(bench.memories.allSatisfy { $0.health == "ok" }, "the key stays well")
+        // People are told that the lane rests, and otherwise the key stays well.
+        #expect(bench.memories.allSatisfy { $0.health == "ok" || ($0.health == "resting" && $0.blockedUntil != nil) })
+        #expect(bench.memories.contains { $0.health == "resting" } && bench.memories.last == KeyMemory(key: "a"))
         // The lane rests for longer each time, and is used again once it has room.
         #expect(refused <= 8 * 3, "\(refused)")
         let afterwards = bench.starts.filter { $0.started > second(12) }
