@@ -114,7 +114,7 @@ extension Scheduler {
                 + "say how much before"
         case .otherRate:
             reason =
-                "the request may be charged at another rate than its model's, by its `service_tier` or `models`: nobody can "
+                "the request may be charged at another rate than its model's, by its `service_tier`, `models` or the like: nobody can "
                 + "say which before"
         }
         return Self.stop(.unboundedCost, reason, isOfJob: true)
