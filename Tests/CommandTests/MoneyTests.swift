@@ -280,7 +280,15 @@ import Testing
         let page = try place.read("r.html")
         for row in rows { for name in names { #expect(page.contains("<td>\(row[name]!)</td>")) } }
 
+        let keys = try await place.run("keys", "--json").document()
+        let sums = ["attempts": "attempts", "succeeded": "jobs"]
+        for (of, total) in sums {
+            #expect(keys["keys"].list.reduce(0) { $0 + $1["used"][of].int } == document["total"][total].int)
+        }
+        let unknown = document["total"]["cost"]["unknown"]["attempts"].int
+        #expect(keys["keys"].list.reduce(0) { $0 + $1["used"]["unknown"].int } == unknown && unknown > 0)
         #expect(try await place.ok("prune", "--older-than", "1ms", "--json").contains(#""jobs":68"#))
+        #expect(Self.isSame(try await place.run("keys", "--json").document(), keys))
         let later = try await place.run("report", "--by", "class", "--json").document()
         #expect(Self.isSame(later["rows"], document["rows"]) && Self.isSame(later["total"], document["total"]))
         let batches = try await place.run("report", "--by", "batch", "--json").document()["rows"].list

@@ -37,7 +37,6 @@ extension Command {
 struct KeyUse {
     var memories: [String: KeyMemory] = [:]
     var today: [String: KeyDayUse] = [:]
-    var totals: [String: KeyTotal] = [:]
     var paused: Set<String> = []
     /// Whether a run works the queue now.
     var isRun = false
@@ -55,7 +54,6 @@ struct KeyUse {
         defer { reader.close() }
         for memory in try reader.keyMemories() { use.memories[memory.key] = memory }
         for day in try reader.dayUse(day: day) { use.today[day.key] = day }
-        for total in try reader.keyTotals() { use.totals[total.key] = total }
         use.paused = try reader.pauses().keys
         use.isRun = try reader.liveRun() != nil
         use.spending = try reader.spending()
@@ -100,7 +98,6 @@ struct KeyView {
     let pool: PoolView?
     let memory: KeyMemory?
     let today: KeyDayUse?
-    let total: KeyTotal?
     let money: KeyMoney
     let health: String
     let until: Timestamp?
@@ -111,7 +108,6 @@ struct KeyView {
         self.money = money
         memory = state.memories[key.name]
         today = state.today[key.name]
-        total = state.totals[key.name]
         let blocked = memory?.blockedUntil.flatMap { $0 > now ? $0 : nil }
         if state.paused.contains(key.name) {
             (health, until) = ("paused", nil)
@@ -147,12 +143,12 @@ struct KeyView {
         writer.object("used") {
             $0.member("requests_today", today?.requests ?? 0)
             $0.member("tokens_today", today?.tokens ?? 0)
-            $0.member("attempts", total?.attempts ?? 0)
-            $0.member("succeeded", total?.succeeded ?? 0)
-            $0.member("failed", total?.failed ?? 0)
-            $0.member("unknown", total?.unknown ?? 0)
-            $0.member("input_tokens", total?.usage.inputTokens ?? 0)
-            $0.member("output_tokens", total?.usage.outputTokens ?? 0)
+            $0.member("attempts", money.total.attempts)
+            $0.member("succeeded", money.total.answers)
+            $0.member("failed", money.total.attempts - money.total.answers)
+            $0.member("unknown", money.total.unknownAttempts)
+            $0.member("input_tokens", money.total.usage.inputTokens)
+            $0.member("output_tokens", money.total.usage.outputTokens)
         }
         pool?.write(to: &writer)
         money.write(to: &writer)
@@ -179,10 +175,12 @@ struct KeyView {
             limitText += "; found out: \(requests) requests per \(TimeText.length(window))"
         }
         lines.append("    limits: \(limitText)")
+        let total = money.total
         let use = [Words.count(today?.requests ?? 0, "request"), Words.count(today?.tokens ?? 0, "token")]
         lines.append(
-            "    today: \(use.joined(separator: ", ")); in all \(Words.count(total?.attempts ?? 0, "attempt")), "
-                + "\(total?.succeeded ?? 0) succeeded, \(total?.failed ?? 0) failed, \(total?.unknown ?? 0) unknown")
+            "    today: \(use.joined(separator: ", ")); in all \(Words.count(total.attempts, "attempt")), "
+                + "\(total.answers) succeeded, \(total.attempts - total.answers) failed or lost"
+                + (total.unknownAttempts > 0 ? "; the usage of \(total.unknownAttempts) is unknown" : ""))
         if let pool { lines.append(pool.line) }
         return (lines + money.lines).joined(separator: "\n")
     }

@@ -111,13 +111,3 @@ package struct RecordedAnswer: Sendable, Equatable {
     /// Its class keeps nothing, and it was delivered.
     package var isErased = false
 }
-
-/// What one key did over all recorded attempts.
-package struct KeyTotal: Sendable, Equatable {
-    package var key: String
-    package var attempts = 0
-    package var succeeded = 0
-    package var failed = 0
-    package var unknown = 0
-    package var usage = Usage()
-}

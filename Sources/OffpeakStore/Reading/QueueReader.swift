@@ -32,12 +32,6 @@ private enum SQL {
             worst_provider, worst_platform, 0, worst_list
         FROM attempt WHERE job = ? ORDER BY lease
         """
-    static let keyTotals: StaticString = """
-        SELECT key, count(*), total(outcome = 1), total(outcome = 2), total(outcome = 3), total(input_tokens),
-            total(cached_tokens), total(output_tokens)
-        FROM attempt WHERE id > ? AND id <= ? GROUP BY key
-        """
-    static let lastAttempt: StaticString = "SELECT max(id) FROM attempt"
     static let rejections: StaticString = "SELECT line, reason FROM rejection WHERE batch = ? ORDER BY line LIMIT ?"
     static let dataVersion: StaticString = "PRAGMA data_version"
 }
@@ -169,25 +163,6 @@ package final class QueueReader {
     }
 
     // MARK: Keys
-
-    /// Totals over all recorded attempts, by key.
-    package func keyTotals() throws(StoreError) -> [KeyTotal] {
-        var totals: [String: KeyTotal] = [:]
-        let last = try connection.integer(SQL.lastAttempt)
-        // In parts, so that no read transaction lasts long.
-        for start in stride(from: 0, to: last, by: 50_000) {
-            try connection.query(SQL.keyTotals, start, start + 50_000) { row in
-                var total = totals[row.string(0)] ?? KeyTotal(key: row.string(0))
-                total.attempts += row.int(1)
-                total.succeeded += row.int(2)
-                total.failed += row.int(3)
-                total.unknown += row.int(4)
-                total.usage = total.usage + row.usage(5)
-                totals[total.key] = total
-            }
-        }
-        return totals.values.sorted { $0.key < $1.key }
-    }
 
     /// What keys have used on a calendar day (numbered by the caller), by key.
     package func dayUse(day: Int) throws(StoreError) -> [KeyDayUse] { try connection.dayUse(day: day) }
