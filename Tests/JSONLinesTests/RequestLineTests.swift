@@ -241,6 +241,21 @@ import Testing
         #expect(line.model == "own")
     }
 
+    @Test func `a plain line's longest answer goes by the name that its model knows`() throws {
+        let newer = [
+            "gpt-5", "gpt-5-mini", "gpt-5.2", "openai/gpt-5-nano", "gpt-10-x", "o1", "o3-mini", "o4-mini-2025-04-16",
+        ]
+        let older = ["gpt-4o", "gpt-4.1-mini", "gpt-oss-20b", "gpt-35-turbo", "olmo-2", "m", "", "o", "o1x", "gpt-"]
+        for model in newer + older {
+            let line = try parsed(#"{"custom_id":"a","prompt":"x","max_tokens":7}"#, defaultModel: model)
+            let name = newer.contains(model) ? "max_completion_tokens" : "max_tokens"
+            #expect(line.body.hasSuffix(",\"\(name)\":7}"), "\(model): \(line.body)")
+        }
+        #expect(
+            try parsed(#"{"custom_id":"a","prompt":"x","model":"\u006f3","max_tokens":7}"#).body.contains(
+                "max_completion"))
+    }
+
     @Test func `a plain line becomes a chat`() throws {
         let line = try parsed(
             #"{"prompt":"Say \"hi\"\n\u00e9","max_tokens":9,"system":"Be brief.","custom_id":"p","class":"c"}"#,

@@ -116,8 +116,26 @@ package struct RequestLine: Sendable {
                     }
                 }
             }
-            if let maxOutputTokens { writer.member("max_tokens", maxOutputTokens) }
+            if let maxOutputTokens {
+                let name = model.map { Self.text($0, modelNeedsUnescaping, line) } ?? defaultModel ?? ""
+                writer.member(Self.refusesMaxTokens(name) ? "max_completion_tokens" : "max_tokens", maxOutputTokens)
+            }
         }
+    }
+
+    /// Whether a model knows the longest answer by its newer name only: OpenAI's reasoning models, `o1` and later and
+    /// `gpt-5` and later (platform.openai.com/docs/api-reference/chat/create, max_tokens). Many other servers only know the
+    /// older one.
+    static func refusesMaxTokens(_ model: String) -> Bool {
+        let name = model.split(separator: "/").last ?? ""
+        for prefix in ["gpt-", "o"] where name.hasPrefix(prefix) {
+            let digits = name.dropFirst(prefix.count).prefix { ("0"..."9").contains($0) }
+            let rest = name.dropFirst(prefix.count + digits.count)
+            guard let number = Int(digits), rest.isEmpty || rest.first == "-" || rest.first == "." else { continue }
+            // Azure writes 3.5 as 35.
+            return prefix == "o" || (number >= 5 && number != 35)
+        }
+        return false
     }
 
     private static func text(_ range: Range<Int>, _ escaped: Bool, _ line: UnsafeRawBufferPointer) -> String {
