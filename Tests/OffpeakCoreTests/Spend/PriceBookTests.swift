@@ -123,6 +123,7 @@ import Testing
         ("openrouter", "openai/gpt-5-mini", "1", "list, as gpt-5-mini"),
         ("openrouter", "anthropic/claude-haiku-4.5", "3", "list, as claude-haiku-4-5"),
         ("openrouter", "google/gemini-2.5-pro", "4", "list, as gemini/gemini-2.5-pro"),
+        ("openrouter", "perplexity/sonar", "12", "list"),
         ("openrouter", "gpt-5-mini", nil, ""),
         ("openrouter", "openai/gpt-5-mini:free", nil, ""),
         ("vllm", "gpt-5-mini", nil, ""),
@@ -147,6 +148,7 @@ import Testing
                 "openrouter/x-ai/grok-4.3": ("7", "0", "openrouter"), "xai/grok-4.3": ("70", "0", "xai"),
                 "ollama/llama3": ("0", "0", "ollama"), "my-gateway/special": ("8", "0", nil),
                 "azure/gpt-5-mini": ("9", "0", "azure"), "anyones": ("11", "0", nil),
+                "perplexity/sonar": ("12", "0", "perplexity"),
             ])
         let book = PriceBook(lists: [list], aliases: ["my-azure": "azure"])
         let price = book.price(of: key(provider), model: model)
