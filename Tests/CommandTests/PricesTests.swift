@@ -53,6 +53,7 @@ import Testing
                     gemini-2.5-flash: input 0.30, cached input 0.03, output 2.50  [built in, 2026-11-24, as gemini/gemini-2.5-flash]
                         lane flex: input 0.15, cached input 0.03, output 1.25
                         lane batch: input 0.15, cached input 0.03, output 1.25
+                        lane priority: input 0.54, cached input 0.054, output 4.50
 
                 """)
         let nobody = try await place.run("prices", "gpt-5", "--key", "own")

@@ -27,12 +27,15 @@ import Testing
                     "input_cost_per_token_batches": 2e-06, "output_cost_per_token_batches": 1e-05,
                     "cache_read_input_token_cost_batches": 2e-07, "input_cost_per_token_flex": 3e-06,
                     "input_cost_per_token_priority": 8e-06, "output_cost_per_token_priority": 4e-05,
+                    "cache_read_input_token_cost_priority": 8e-07, "input_cost_per_token_ultrafast": 9e-05,
                     "input_cost_per_audio_token": 1e-03},
           "tiers": {"input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06, "cache_read_input_token_cost": 1e-07,
                     "input_cost_per_token_above_200k_tokens": 2e-06, "input_cost_per_token_above_512k_tokens": 3e-06,
                     "output_cost_per_token_above_512k_tokens": 9e-06, "input_cost_per_token_batches": 5e-07,
                     "input_cost_per_token_above_200k_tokens_batches": 1e-06,
-                    "output_cost_per_token_above_200k_tokens_batches": 1e-06},
+                    "output_cost_per_token_above_200k_tokens_batches": 1e-06,
+                    "input_cost_per_token_priority": 3e-06, "output_cost_per_token_priority": 6e-06,
+                    "input_cost_per_token_above_200k_tokens_priority": 4e-06},
           "xai/from": {"input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06, "litellm_provider": "xai",
                        "input_cost_per_token_above_128k_tokens": 2e-06},
           "ranges": {"tiered_pricing": [
@@ -76,12 +79,16 @@ import Testing
             lanes.lanes == [
                 .batch: Self.rates("2", "10", cached: "0.2", write: "5", hour: "8"),
                 .flex: Self.rates("3", "20", cached: "0.4", write: "5", hour: "8"),
+                .priority: Self.rates("8", "40", cached: "0.8", write: "5", hour: "8"),
             ])
         #expect(lanes.longContext.isEmpty)
         let tiers = try price("tiers")
         #expect(tiers.longContext.map(\.above) == [200_000, 512_000])
         #expect(tiers.longContext[0].rates == Self.rates("2", "2", cached: "0.1"))
-        #expect(tiers.longContext[0].lanes == [.batch: Self.rates("1", "1", cached: "0.1")])
+        #expect(
+            tiers.longContext[0].lanes == [
+                .batch: Self.rates("1", "1", cached: "0.1"), .priority: Self.rates("4", "2", cached: "0.1"),
+            ])
         #expect(tiers.longContext[1].rates == Self.rates("3", "9", cached: "0.1"))
         #expect(tiers.longContext[1].lanes == [:])
         #expect(try price("xai/from").rates(inputTokens: 128_000, lane: .sync) == Self.rates("2", "2"))

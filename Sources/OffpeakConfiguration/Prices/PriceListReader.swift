@@ -111,6 +111,7 @@ private struct PriceListEntry {
             case "": return (kind, place)
             case "_batches": place.lane = .batch
             case "_flex": place.lane = .flex
+            case "_priority": place.lane = .priority
             default: return nil
             }
             return (kind, place)
@@ -178,7 +179,7 @@ private struct PriceListEntry {
     /// The lanes that have a price of their own; a kind of token that is not listed in a lane costs as in lane `sync`.
     private func lanes(above: Int, over base: Rates) -> [Lane: TokenRates] {
         var lanes: [Lane: TokenRates] = [:]
-        for lane in [Lane.flex, .batch] {
+        for lane in [Lane.flex, .batch, .priority] {
             guard let own = rates[Place(above: above, lane: lane)], own[.input] != nil || own[.output] != nil else {
                 continue
             }

@@ -72,9 +72,13 @@ extension Scheduler {
         guard var worst = price.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: .sync) else {
             return nil
         }
-        if lane != .sync, let own = price.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: lane) {
+        func raise(to lane: Lane) {
+            guard let own = price.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: lane) else { return }
             worst = (max(worst.value, own.value), max(worst.list, own.list))
         }
+        if lane != .sync { raise(to: lane) }
+        // Where a provider has answered in priority it may do so again.
+        if keys[key].priorityModels.contains(model) { raise(to: .priority) }
         return keys[key].account.worst(value: worst.value, list: worst.list, tokens: input + (output ?? 0))
     }
 

@@ -6,6 +6,11 @@ package enum Lane: String, CaseIterable, Sendable {
     case flex
     /// The provider's own asynchronous batch API.
     case batch
+    /// A faster, dearer tier, in which a provider may answer by a project's default. Nothing of ours ever asks for it.
+    case priority
+
+    /// Those that a key or a class may name.
+    package static let askable: [Lane] = [.sync, .flex, .batch]
 }
 
 /// A price per token: whole nano-dollars per million tokens, so 1.25 US dollars per million is 1,250,000,000. Fine enough for
