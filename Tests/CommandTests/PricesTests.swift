@@ -63,6 +63,33 @@ import Testing
         #expect(try await place.run("prices", "--key", "man").status == 1)
     }
 
+    @Test func `what is charged beside text is shown`() async throws {
+        let place = try Workplace()
+        try place.write(
+            """
+            { prices: "list.json", keys: { "main": { provider: "openai", secret: "none" } } }
+            """, to: "offpeak.json5")
+        try place.write(
+            """
+            { "each": { "input_cost_per_token": 0, "output_cost_per_token": 1e-06, "input_cost_per_request": 0.005 },
+              "sound": { "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06,
+                         "search_context_cost_per_query": { "search_context_size_low": 0.03 },
+                         "input_cost_per_audio_token": 4e-05, "output_cost_per_audio_token": 8e-05 } }
+            """, to: "list.json")
+        #expect(
+            try await place.ok("prices", "each", "sound") == """
+                main  provider openai, billed by the provider; US dollars per million tokens
+                    each: input 0.00, output 1.00  [list.json]
+                        besides, for each request: 0.005 US dollars
+                    sound: input 1.00, audio input 40.00, output 2.00, audio output 80.00  [list.json]
+
+                """)
+        let document = try await place.ok("prices", "--json", "each", "sound")
+        #expect(document.contains(#""usd_per_request":"0.005""#), "\(document)")
+        #expect(document.contains(#""usd_per_request":"0.00""#))
+        #expect(document.contains(#""audio_input":"40.00","output":"2.00","audio_output":"80.00""#))
+    }
+
     @Test func `the document has the same prices as decimal strings`() async throws {
         let place = try workplace()
         let outcome = try await place.run("prices", "--json", "--key", "main")

@@ -11,7 +11,9 @@ extension KeyState {
 
         init(own: ModelPrice?, list: ModelPrice?) {
             (self.own, self.list) = (own, list)
-            guard let own, own.longContext.isEmpty, list?.longContext.isEmpty ?? true else {
+            guard let own, own.longContext.isEmpty, list?.longContext.isEmpty ?? true, own.perRequest == .zero,
+                list?.perRequest ?? .zero == .zero
+            else {
                 flat = nil
                 return
             }

@@ -2,14 +2,14 @@ import Testing
 
 @testable import OffpeakCore
 
-/// What costs more than tokens at the usual rate: answers in a dearer tier.
+/// What costs more than tokens at the usual rate: charges for each request, searches, and answers in a dearer tier.
 @Suite struct `Scheduler: dearer than tokens` {
     /// A dollar for a million tokens, twice that in priority, half of it in flex.
-    private static func book(_ model: String = "m", priority: Bool = true) -> PriceBook {
+    private static func book(_ model: String = "m", perRequest: Money = .zero, priority: Bool = true) -> PriceBook {
         var lanes: [Lane: TokenRates] = [.flex: Prices.rates("0.5", "0.5")]
         if priority { lanes[.priority] = Prices.rates("2", "2") }
         let price = ModelPrice(
-            rates: Prices.rates("1", "1"), lanes: lanes, maxInputTokens: 1_000, source: "")
+            rates: Prices.rates("1", "1"), lanes: lanes, perRequest: perRequest, maxInputTokens: 1_000, source: "")
         return PriceBook(lists: [PriceList(name: "", entries: [model: .init(price: price)])])
     }
 
@@ -39,6 +39,17 @@ import Testing
             return .init(after: .milliseconds(100), report: report)
         }
     }
+
+    @Test func `what a model takes for each request is reserved and settled`() {
+        // 420,000 at most for 400 bytes and 20 tokens, 15,000 in the end, and 5,000,000 for each.
+        var bench = Self.bench(20, 17_000_000, book: Self.book(perRequest: nano(5_000_000)))
+        bench.run(for: .minutes(1))
+        #expect(bench.starts.allSatisfy { $0.worst.provider == nano(5_420_000) })
+        #expect(bench.count(.succeeded) == 3 && bench.count(.parked) == 17)
+        #expect(Self.spent(bench) == nano(3 * 5_015_000))
+    }
+
+    // MARK: Priority
 
     @Test(arguments: [[Lane.sync], [.flex, .sync]])
     func `an answer in priority is settled at its price, and from then on reserved at it`(_ lanes: [Lane]) throws {

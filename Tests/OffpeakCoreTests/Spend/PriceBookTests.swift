@@ -105,6 +105,26 @@ import Testing
         #expect(book.price(of: key("openai"), model: "n")?.rates == Prices.rates("5", "5"))
     }
 
+    @Test func `own rates leave what a list takes for sound and for each request as it is, and a discount is off it`()
+        throws
+    {
+        var listed = ModelPrice(
+            rates: Prices.rates("1", "10"), lanes: [.priority: Prices.rates("2", "20")], perRequest: .dollars(2),
+            source: "")
+        (listed.rates.audioInput, listed.rates.audioOutput) = (7, 9)
+        var book = PriceBook(lists: [PriceList(name: "list", entries: ["m": .init(price: listed)])])
+        book.terms["k"] = .terms(["m": ModelTerms(rates: Prices.rates("3", "4"), lanes: [.flex: .rates(.free)])])
+        let own = try #require(book.price(of: key("openai"), model: "m"))
+        #expect(own.rates.input == 3_000_000_000 && own.rates.audioInput == 7 && own.rates.audioOutput == 9)
+        #expect(own.lanes[.flex]?.audioInput == 7 && own.perRequest == .dollars(2))
+        book.terms["k"] = .terms(["m": ModelTerms(discountMillionths: 500_000)])
+        let less = try #require(book.price(of: key("openai"), model: "m"))
+        #expect(less.rates.audioInput == 4 && less.perRequest == .dollars(1))
+        #expect(less.lanes[.priority] == Prices.rates("1", "10"))
+        book.terms["k"] = .free
+        #expect(book.price(of: key("openai"), model: "m")?.isFree == true)
+    }
+
     static let names: [(provider: String, model: String, input: String?, source: String)] = [
         ("openai", "gpt-5-mini", "1", "list"),
         ("openai", "gpt-5-mini-2025-08-07", "1", "list, as gpt-5-mini, without the date"),
