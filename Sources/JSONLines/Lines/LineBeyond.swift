@@ -33,9 +33,9 @@ extension LineChecks {
 
     private func isSet(_ name: BodyName) -> Bool { inBody(name).isPresent && inBody(name).kind != .null }
 
-    /// A faster tier at a price of its own, or a router's choice of models.
+    /// A faster tier at a price of its own, or a router's choice of models: `models` at OpenRouter, `fallbacks` at gateways.
     private var hasOtherRate: Bool {
-        if isSet(.models) { return true }
+        if isSet(.models) || isSet(.fallbacks) { return true }
         guard isSet(.serviceTier) else { return false }
         let usual: [StaticString] = ["auto", "default", "flex", "standard", "standard_only", "batch"]
         let tier = inBody(.serviceTier)
@@ -47,6 +47,8 @@ extension LineChecks {
     private var hasCharges: Bool {
         let names = [BodyName.plugins, .webSearch, .searchParameters, .audio, .prediction]
         if names.contains(where: { isSet($0) }) { return true }
+        // Alibaba's switch for searches.
+        if isSet(.enableSearch), inBody(.enableSearch).first != UInt8(ascii: "f") { return true }
         if isSet(.modalities), !isOnlyText(inBody(.modalities)) { return true }
         guard isSet(.tools) else { return false }
         var parts = ContentParts()

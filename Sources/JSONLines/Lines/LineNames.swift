@@ -45,7 +45,7 @@ enum BodyName: Int, CaseIterable {
     case model, messages, input, prompt, stream, choices, bestOf, maxTokens, maxCompletionTokens, maxOutputTokens
     // What may make a request cost more than its bytes and its longest answer: see `LineBeyond`.
     case serviceTier, models, tools, plugins, webSearch, searchParameters, modalities, audio, prediction
-    case previousResponse, conversation, cachedContent, extraBody, responseFormat
+    case previousResponse, conversation, cachedContent, extraBody, responseFormat, enableSearch, fallbacks
 
     var text: StaticString {
         switch self {
@@ -73,6 +73,8 @@ enum BodyName: Int, CaseIterable {
         case .cachedContent: "cached_content"
         case .extraBody: "extra_body"
         case .responseFormat: "response_format"
+        case .enableSearch: "enable_search"
+        case .fallbacks: "fallbacks"
         }
     }
 
@@ -98,6 +100,7 @@ enum BodyName: Int, CaseIterable {
             }
         case 7: candidate = first == UInt8(ascii: "b") ? .bestOf : .plugins
         case 8: candidate = .messages
+        case 9: candidate = .fallbacks
         case 10:
             switch first {
             case UInt8(ascii: "p"): candidate = .prediction
@@ -105,6 +108,7 @@ enum BodyName: Int, CaseIterable {
             default: candidate = bytes[range.lowerBound + 1] == UInt8(ascii: "a") ? .maxTokens : .modalities
             }
         case 12: candidate = first == UInt8(ascii: "s") ? .serviceTier : .conversation
+        case 13: candidate = .enableSearch
         case 14: candidate = .cachedContent
         case 15: candidate = .responseFormat
         case 17: candidate = first == UInt8(ascii: "m") ? .maxOutputTokens : .searchParameters

@@ -90,6 +90,9 @@ private struct KeyPriceView {
             if price.perRequest != .zero {
                 lines.append("        besides, for each request: \(price.perRequest.text) US dollars")
             }
+            if price.addsSearches {
+                lines.append("        besides, for each search that the model makes by itself: in no figure here")
+            }
             lines += Self.lanes(price.lanes, indent: 8)
             for tier in price.longContext {
                 lines.append("        above \(tier.above) input tokens: \(Self.words(tier.rates))")
@@ -126,6 +129,7 @@ private struct KeyPriceView {
                 guard let price = line.price else { return }
                 writer.member("max_output_tokens", price.maxOutputTokens)
                 writer.member("usd_per_request", price.perRequest.text)
+                writer.member("searches_on_top", price.addsSearches)
                 Self.write(price.rates, price.lanes, to: &writer)
                 writer.array("long_context") { tiers in
                     for tier in price.longContext {

@@ -100,6 +100,8 @@ extension Scheduler {
     ///
     /// No token is shorter than a byte, and the envelope's bytes make up for the few tokens that chat formats add.
     mutating func mostInput(_ key: Int, _ model: String, _ ticket: JobTicket) -> Int? {
+        // What it finds is input, too.
+        if price(key, model).own?.addsSearches == true { return nil }
         switch ticket.beyond {
         case .tokens(let tokens): return min(ticket.bodyBytes + tokens, TokenForecast.mostTokens)
         case .context: return price(key, model).own?.maxInputTokens.map { max($0, ticket.bodyBytes) }

@@ -146,6 +146,9 @@ package struct ModelPrice: Hashable, Sendable {
     package var lanes: [Lane: TokenRates]
     /// Charged for each request beside its tokens, in any lane and at any length.
     package var perRequest: Money
+    /// The model searches by itself and is charged for each search, of which nobody knows the number: on top of all that
+    /// stands here.
+    package var addsSearches = false
     /// The most output tokens that the model gives, if known: the worst case of a request that sets no maximum.
     package var maxOutputTokens: Int?
     /// The most input tokens that the model reads, if known: the worst case of a request that names a file.
@@ -176,7 +179,7 @@ package struct ModelPrice: Hashable, Sendable {
         func isZero(_ rates: TokenRates) -> Bool {
             rates.worstCost(inputTokens: 1_000_000, outputTokens: 1_000_000) == .zero && rates.audioOutput ?? 0 == 0
         }
-        guard perRequest == .zero else { return false }
+        guard perRequest == .zero, !addsSearches else { return false }
         return isZero(rates) && longContext.allSatisfy { isZero($0.rates) } && lanes.values.allSatisfy(isZero)
     }
 

@@ -49,6 +49,26 @@ import Testing
         #expect(Self.spent(bench) == nano(3 * 5_015_000))
     }
 
+    @Test func `a model that searches by itself is not sent to where money is limited, and says that it is the model`()
+    {
+        let name = "gpt-4o-search-preview"
+        for quota in [nil, Quota(money: .dollars(9), per: .day), Quota(tokens: 99_999, per: .day)] {
+            var bench = Self.bench(3, quota == nil ? 90_000_000 : nil, model: name, book: Self.book(name), quota: quota)
+            bench.run(for: .minutes(1))
+            #expect(bench.starts.isEmpty && bench.count(.parked) == 3)
+            #expect(Set(bench.stops.map(\.failure.code)) == ["unbounded_cost"])
+            #expect(
+                bench.stops.first?.failure.message
+                    == "the model \(name) searches by itself, and is charged for each: nobody can say how many before")
+        }
+        // A quota of requests needs no price, and without any limit it is sent.
+        for quota in [nil, Quota(requests: 9, per: .day)] {
+            var bench = Self.bench(3, nil, model: name, book: Self.book(name), quota: quota)
+            bench.run(for: .minutes(1))
+            #expect(bench.count(.succeeded) == 3)
+        }
+    }
+
     // MARK: Priority
 
     @Test(arguments: [[Lane.sync], [.flex, .sync]])

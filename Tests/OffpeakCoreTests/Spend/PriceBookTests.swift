@@ -125,6 +125,22 @@ import Testing
         #expect(book.price(of: key("openai"), model: "m")?.isFree == true)
     }
 
+    @Test(arguments: [
+        ("gpt-4o-search-preview", true), ("gpt-4o-mini-search-preview-2025-03-11", true), ("gpt-5-search-api", true),
+        ("o3-deep-research", true), ("sonar", true), ("perplexity/sonar-pro", true), ("openai/gpt-5:online", true),
+        ("Sonar-Reasoning", true), ("gpt-5-mini", false), ("claude-sonnet-5", false), ("research-deep", false),
+        ("perplexity/openai/gpt-5.2", false), ("my-sonar", false), ("sonar/llama", false),
+    ])
+    func `a model that searches by itself is known by its name, wherever its price is from`(model: String, does: Bool) {
+        let rates = ModelTerms(rates: Prices.rates("1", "2"))
+        let list = PriceList(name: "", entries: [model: .init(price: ModelPrice(rates: .free, source: ""))])
+        for book in [PriceBook(lists: [], terms: ["k": .terms(["*": rates])]), PriceBook(lists: [list])] {
+            #expect(book.price(of: key("mine"), model: model)?.addsSearches == does)
+        }
+        // One's own server bills nothing.
+        #expect(PriceBook(terms: ["k": .free]).price(of: key("mine"), model: model)?.addsSearches == false)
+    }
+
     static let names: [(provider: String, model: String, input: String?, source: String)] = [
         ("openai", "gpt-5-mini", "1", "list"),
         ("openai", "gpt-5-mini-2025-08-07", "1", "list, as gpt-5-mini, without the date"),

@@ -94,11 +94,14 @@ import Testing
         #expect(dearest.worstCost(inputTokens: .max, outputTokens: 0, lane: .sync) == Money(nanodollars: .max))
     }
 
-    @Test func `a model with sound alone to pay for is not free`() {
+    @Test func `a model with sound alone to pay for, or searches of its own, is not free`() {
         var rates = TokenRates.free
         rates.audioOutput = 1
         #expect(!ModelPrice(rates: rates, source: "").isFree)
-        #expect(ModelPrice(rates: .free, source: "").isFree)
+        var searching = ModelPrice(rates: .free, source: "")
+        #expect(searching.isFree)
+        searching.addsSearches = true
+        #expect(!searching.isFree)
     }
 
     @Test func `a long input moves the whole request to the rates of its tier, in every lane`() {
