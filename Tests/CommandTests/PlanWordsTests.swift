@@ -54,6 +54,20 @@ import Testing
 
     // MARK: Prices
 
+    @Test func `a model that searches by itself is told of, since its searches are in no sum`() async throws {
+        let place = try Self.place(Self.lines(10, Self.short).replacing(#""model":"m""#, with: #""model":"sonar""#))
+        try place.write(
+            Self.configuration.replacing(
+                #""bare": { "#, with: #""bare": { prices: { "*": { input: 1, output: 4 } }, "#),
+            to: "offpeak.json5")
+        let plan = try await place.ok("plan", "--file", "in.jsonl", "--class", "unpriced")
+        #expect(
+            plan.contains("\n- what sonar searches by itself is charged besides, and is in no sum of money\n"),
+            "\(plan)")
+        let ordinary = try Self.place(Self.lines(10, Self.short))
+        #expect(!(try await ordinary.ok("plan", "--file", "in.jsonl", "--class", "plain")).contains("searches"))
+    }
+
     @Test func `what has no price says so at the top, in the tables and in the document`() async throws {
         let place = try Self.place(Self.lines(100, Self.short))
         let all = try await place.ok("plan", "--file", "in.jsonl", "--class", "unpriced")

@@ -53,6 +53,7 @@ import Testing
                     gemini-2.5-flash: input 0.30, cached input 0.03, output 2.50  [built in, 2026-11-24, as gemini/gemini-2.5-flash]
                         lane flex: input 0.15, cached input 0.03, output 1.25
                         lane batch: input 0.15, cached input 0.03, output 1.25
+                        lane priority: input 0.54, cached input 0.054, output 4.50
 
                 """)
         let nobody = try await place.run("prices", "gpt-5", "--key", "own")
@@ -60,6 +61,37 @@ import Testing
         #expect(nobody.out.isEmpty)
         #expect(nobody.err.contains("\"gpt-5\""))
         #expect(try await place.run("prices", "--key", "man").status == 1)
+    }
+
+    @Test func `what is charged beside text is shown, and that of searches nobody knows the number`() async throws {
+        let place = try Workplace()
+        try place.write(
+            """
+            { prices: "list.json", keys: { "main": { provider: "openai", secret: "none" } } }
+            """, to: "offpeak.json5")
+        try place.write(
+            """
+            { "each": { "input_cost_per_token": 0, "output_cost_per_token": 1e-06, "input_cost_per_request": 0.005 },
+              "gpt-9-search-preview": { "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06,
+                                        "search_context_cost_per_query": { "search_context_size_low": 0.03 } },
+              "sound": { "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06,
+                         "search_context_cost_per_query": { "search_context_size_low": 0.03 },
+                         "input_cost_per_audio_token": 4e-05, "output_cost_per_audio_token": 8e-05 } }
+            """, to: "list.json")
+        #expect(
+            try await place.ok("prices", "each", "gpt-9-search-preview", "sound") == """
+                main  provider openai, billed by the provider; US dollars per million tokens
+                    each: input 0.00, output 1.00  [list.json]
+                        besides, for each request: 0.005 US dollars
+                    gpt-9-search-preview: input 1.00, output 2.00  [list.json]
+                        besides, for each search that the model makes by itself: in no figure here
+                    sound: input 1.00, audio input 40.00, output 2.00, audio output 80.00  [list.json]
+
+                """)
+        let document = try await place.ok("prices", "--json", "each", "gpt-9-search-preview", "sound")
+        #expect(document.contains(#""usd_per_request":"0.005","searches_on_top":false"#), "\(document)")
+        #expect(document.contains(#""usd_per_request":"0.00","searches_on_top":true"#))
+        #expect(document.contains(#""audio_input":"40.00","output":"2.00","audio_output":"80.00""#))
     }
 
     @Test func `the document has the same prices as decimal strings`() async throws {

@@ -208,6 +208,12 @@ import Testing
                 "lanes[1]: \"bach\" is not one of sync, flex, batch (did you mean \"batch\"?)"
             ]
         ),
+        (
+            #"lanes: ["sync", "priority"]"#,
+            [
+                "lanes[1]: \"priority\" is dearer, and is never asked for (one of sync, flex, batch; an answer that names it is counted in it)"
+            ]
+        ),
         (#"price: "free""#, ["price: unknown field (did you mean \"prices\"?)"]),
     ]
 

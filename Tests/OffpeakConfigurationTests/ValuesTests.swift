@@ -181,6 +181,19 @@ import Testing
         #expect(report.classes.map(\.name) == ["default"])
     }
 
+    @Test(arguments: ["exit 3", "kill -9 $$"])
+    func `quotes nothing of what a failing command said, which may hold the secret`(_ end: String) {
+        let script = "echo test-secret-1; echo 'token test-secret-1-and-more is unknown' >&2; \(end)"
+        let text = #"{ keys: { a: { provider: "openai", secret: { command: ["sh", "-c", "\#(script)"] } } } }"#
+        let report = Self.report(text, environment: ["PATH": "/usr/bin:/bin"])
+        let cause = end.hasPrefix("exit") ? "failed with status 3" : "was ended by signal 9"
+        #expect(
+            report.problems.map(\.description) == [
+                "line 1: keys.a.secret: command \"sh\" \(cause) (run it by hand to see what it says)"
+            ])
+        #expect(!"\(report)".contains("test-secret"))
+    }
+
     @Test func `is well when every secret is there, and never shows one`() {
         let report = Self.report(configuration(), environment: ["A": "test-secret-1"])
         #expect(report.isOK && report.problems.isEmpty && report.notices.isEmpty)

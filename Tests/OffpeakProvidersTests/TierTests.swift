@@ -31,11 +31,12 @@ import Testing
     }
 
     @Test(arguments: [
-        ("flex", Lane.flex), ("default", .sync), ("standard", .sync), ("priority", nil), ("scale", nil),
+        (#""flex""#, Lane.flex), (#""default""#, .sync), (#""standard""#, .sync), (#""priority""#, .priority),
+        (#""fast""#, .priority), (#""scale""#, .sync), (#""auto""#, .sync), ("7", .sync), (#""""#, nil), ("null", nil),
     ])
-    func `an answer tells which tier served`(tier: String, lane: Lane?) {
+    func `an answer tells which tier served, and what is not flex is no cheaper than usual`(tier: String, lane: Lane?) {
         let body =
-            #"{"choices":[{"index":0,"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}],"service_tier":"\#(tier)"}"#
+            #"{"choices":[{"index":0,"message":{"role":"assistant","content":"a"},"finish_reason":"stop"}],"service_tier":\#(tier)}"#
         #expect(Self.report(200, body).servedLane == lane)
     }
 

@@ -22,9 +22,24 @@ import Testing
             Usage(inputTokens: 100, cachedTokens: 30, cacheWriteTokens: 60, outputTokens: 1)
         ),
         (
-            "more reasoning than output, more written than sent", .chatCompletions,
-            #"{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14,"prompt_tokens_details":{"cached_tokens":4,"cache_write_tokens":50},"completion_tokens_details":{"reasoning_tokens":50}}"#,
-            Usage(inputTokens: 9, cachedTokens: 4, cacheWriteTokens: 5, outputTokens: 5, reasoningTokens: 5)
+            "more reasoning than output comes on top, where no total has it; written as well as read", .chatCompletions,
+            #"{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14,"prompt_tokens_details":{"cached_tokens":4,"cache_write_tokens":9},"completion_tokens_details":{"reasoning_tokens":50}}"#,
+            Usage(inputTokens: 9, cachedTokens: 4, cacheWriteTokens: 5, outputTokens: 55, reasoningTokens: 50)
+        ),
+        (
+            "together: flat reasoning, more than the completion", .chatCompletions,
+            #"{"prompt_tokens":9,"completion_tokens":5,"reasoning_tokens":6}"#,
+            Usage(inputTokens: 9, outputTokens: 11, reasoningTokens: 6)
+        ),
+        (
+            "openai: sound heard and spoken", .chatCompletions,
+            #"{"prompt_tokens":90,"completion_tokens":50,"prompt_tokens_details":{"audio_tokens":70,"cached_tokens":0},"completion_tokens_details":{"audio_tokens":40,"reasoning_tokens":0}}"#,
+            Usage(inputTokens: 90, audioInputTokens: 70, outputTokens: 50, audioOutputTokens: 40)
+        ),
+        (
+            "openai responses: sound", .responses,
+            #"{"input_tokens":90,"output_tokens":50,"input_tokens_details":{"audio_tokens":70},"output_tokens_details":{"audio_tokens":40}}"#,
+            Usage(inputTokens: 90, audioInputTokens: 70, outputTokens: 50, audioOutputTokens: 40)
         ),
         ("openai embeddings", .embeddings, #"{"prompt_tokens":8,"total_tokens":8}"#, Usage(inputTokens: 8)),
         ("embeddings, total only", .embeddings, #"{"total_tokens":8}"#, Usage(inputTokens: 8)),
@@ -57,11 +72,6 @@ import Testing
             #"{"prompt_tokens":9,"completion_tokens":5,"total_tokens":3}"#, Usage(inputTokens: 9, outputTokens: 5)
         ),
         (
-            "more cached than sent", .chatCompletions,
-            #"{"prompt_tokens":9,"completion_tokens":0,"prompt_tokens_details":{"cached_tokens":50}}"#,
-            Usage(inputTokens: 9, cachedTokens: 9)
-        ),
-        (
             "no output, and it says so", .chatCompletions,
             #"{"prompt_tokens":9,"completion_tokens":0,"total_tokens":9}"#, Usage(inputTokens: 9)
         ),
@@ -89,8 +99,8 @@ import Testing
             Usage(inputTokens: 90, cachedTokens: 10, cacheWriteTokens: 50, longCacheWriteTokens: 30, outputTokens: 1)
         ),
         (
-            "more written for an hour than sent", .chatCompletions,
-            #"{"prompt_tokens":9,"completion_tokens":1,"cache_creation":{"ephemeral_1h_input_tokens":30}}"#,
+            "all written for an hour", .chatCompletions,
+            #"{"prompt_tokens":9,"completion_tokens":1,"cache_creation":{"ephemeral_1h_input_tokens":9}}"#,
             Usage(inputTokens: 9, cacheWriteTokens: 9, longCacheWriteTokens: 9, outputTokens: 1)
         ),
         (
@@ -116,6 +126,27 @@ import Testing
         // What contradicts itself.
         #"{"prompt_tokens":10,"total_tokens":9}"#, #"{"completion_tokens":10,"total_tokens":9}"#,
     ]
+
+    /// Behind ten tokens of prompt and five of completion.
+    static let senselessParts = [
+        // More than the whole.
+        #""prompt_tokens_details":{"cached_tokens":11}"#, #""input_tokens_details":{"cached_tokens":11}"#,
+        #""cached_tokens":11"#, #""prompt_cache_hit_tokens":11"#, #""prompt_tokens_details":{"cache_write_tokens":11}"#,
+        #""cache_creation_input_tokens":11"#, #""cache_creation":{"ephemeral_1h_input_tokens":11}"#,
+        #""prompt_tokens_details":{"audio_tokens":11}"#, #""completion_tokens_details":{"audio_tokens":6}"#,
+        // No counts.
+        #""prompt_tokens_details":{"cached_tokens":-1}"#, #""prompt_tokens_details":{"cache_write_tokens":-1}"#,
+        #""prompt_tokens_details":{"audio_tokens":-1}"#, #""completion_tokens_details":{"reasoning_tokens":-1}"#,
+        #""completion_tokens_details":{"audio_tokens":1.5}"#, #""reasoning_tokens":-1"#, #""cached_tokens":"5""#,
+    ]
+
+    @Test(arguments: senselessParts)
+    func `a part that makes no sense leaves nothing to believe in`(_ part: String) throws {
+        let member = try JSONSlice(validating: Array(#"{"prompt_tokens":10,"completion_tokens":5,\#(part)}"#.utf8))
+        for endpoint in [Endpoint.chatCompletions, .completions, .responses] {
+            #expect(UsageReading(member, endpoint: endpoint) == UsageReading(nil, endpoint: endpoint))
+        }
+    }
 
     @Test(arguments: untold)
     func `what is not told whole counts as not reported`(_ json: String) throws {

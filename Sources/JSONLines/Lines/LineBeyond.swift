@@ -49,9 +49,9 @@ extension LineChecks {
 
     private func isSet(_ name: BodyName) -> Bool { inBody(name).isPresent && inBody(name).kind != .null }
 
-    /// A faster tier at a price of its own, or a router's choice of models.
+    /// A faster tier at a price of its own, or a router's choice of models: `models` at OpenRouter, `fallbacks` at gateways.
     private var hasOtherRate: Bool {
-        if isSet(.models) { return true }
+        if isSet(.models) || isSet(.fallbacks) { return true }
         guard isSet(.serviceTier) else { return false }
         let usual: [StaticString] = ["auto", "default", "flex", "standard", "standard_only", "batch"]
         let tier = inBody(.serviceTier)
@@ -63,6 +63,8 @@ extension LineChecks {
     private var hasCharges: Bool {
         let names = [BodyName.plugins, .webSearch, .searchParameters, .audio, .prediction]
         if names.contains(where: { isSet($0) }) { return true }
+        // Alibaba's switch for searches.
+        if isSet(.enableSearch), inBody(.enableSearch).first != UInt8(ascii: "f") { return true }
         if isSet(.modalities), !isOnlyText(inBody(.modalities)) { return true }
         guard isSet(.tools) else { return false }
         var parts = ContentParts()
@@ -70,9 +72,9 @@ extension LineChecks {
         return !parts.areFunctions(&cursor)
     }
 
-    /// Anthropic's fast mode, a region at a surcharge, and other models to fall back on.
+    /// Anthropic's fast mode, and a region at a surcharge.
     private var hasOtherMessageRate: Bool {
-        isSet(.fallbacks) || isSet(.speed) && !isText(inBody(.speed), "standard")
+        isSet(.speed) && !isText(inBody(.speed), "standard")
             || isSet(.inferenceGeo) && !isText(inBody(.inferenceGeo), "global")
     }
 

@@ -45,7 +45,7 @@ enum BodyName: Int, CaseIterable {
     case model, messages, input, prompt, stream, choices, bestOf, maxTokens, maxCompletionTokens, maxOutputTokens
     // What may make a request cost more than its bytes and its longest answer: see `LineBeyond`.
     case serviceTier, models, tools, plugins, webSearch, searchParameters, modalities, audio, prediction
-    case previousResponse, conversation, cachedContent, extraBody, responseFormat
+    case previousResponse, conversation, cachedContent, extraBody, responseFormat, enableSearch
     // Of Anthropic's Messages API.
     case system, speed, container, fallbacks, mcpServers, inferenceGeo, contextManagement, outputConfig, outputFormat
 
@@ -75,6 +75,7 @@ enum BodyName: Int, CaseIterable {
         case .cachedContent: "cached_content"
         case .extraBody: "extra_body"
         case .responseFormat: "response_format"
+        case .enableSearch: "enable_search"
         case .system: "system"
         case .speed: "speed"
         case .container: "container"
@@ -121,10 +122,10 @@ enum BodyName: Int, CaseIterable {
         case 11: candidate = .mcpServers
         case 12: candidate = first == UInt8(ascii: "s") ? .serviceTier : .conversation
         case 13:
-            if first == UInt8(ascii: "i") {
-                candidate = .inferenceGeo
-            } else {
-                candidate = bytes[range.lowerBound + 7] == UInt8(ascii: "c") ? .outputConfig : .outputFormat
+            switch first {
+            case UInt8(ascii: "i"): candidate = .inferenceGeo
+            case UInt8(ascii: "e"): candidate = .enableSearch
+            default: candidate = bytes[range.lowerBound + 7] == UInt8(ascii: "c") ? .outputConfig : .outputFormat
             }
         case 14: candidate = .cachedContent
         case 15: candidate = .responseFormat

@@ -18,7 +18,7 @@ struct LineScan {
 
     var cursor: JSONCursor
     var line = InlineArray<10, Value>(repeating: Value())
-    var body = InlineArray<33, Value>(repeating: Value())
+    var body = InlineArray<34, Value>(repeating: Value())
     /// The first byte of the line's value.
     var first: UInt8 = 0
     /// The first top-level name that is not known, with its quotes.

@@ -87,6 +87,12 @@ private struct KeyPriceView {
                 continue
             }
             lines.append("    \(name): \(Self.words(price.rates))  [\(price.source)]")
+            if price.perRequest != .zero {
+                lines.append("        besides, for each request: \(price.perRequest.text) US dollars")
+            }
+            if price.addsSearches {
+                lines.append("        besides, for each search that the model makes by itself: in no figure here")
+            }
             lines += Self.lanes(price.lanes, indent: 8)
             for tier in price.longContext {
                 lines.append("        above \(tier.above) input tokens: \(Self.words(tier.rates))")
@@ -122,6 +128,8 @@ private struct KeyPriceView {
                 writer.member("source", line.price?.source)
                 guard let price = line.price else { return }
                 writer.member("max_output_tokens", price.maxOutputTokens)
+                writer.member("usd_per_request", price.perRequest.text)
+                writer.member("searches_on_top", price.addsSearches)
                 Self.write(price.rates, price.lanes, to: &writer)
                 writer.array("long_context") { tiers in
                     for tier in price.longContext {
@@ -151,8 +159,9 @@ private struct KeyPriceView {
     private static func named(_ rates: TokenRates) -> [(name: String, value: String)] {
         [
             ("input", rates.input), ("cached_input", rates.cachedInput), ("cache_write", rates.cacheWrite),
-            ("cache_write_1h", rates.longCacheWrite),
-            ("output", rates.output), ("reasoning", rates.reasoning),
+            ("cache_write_1h", rates.longCacheWrite), ("audio_input", rates.audioInput),
+            ("cached_audio_input", rates.cachedAudioInput), ("output", rates.output), ("reasoning", rates.reasoning),
+            ("audio_output", rates.audioOutput),
         ].compactMap { name, rate in rate.map { (name, Money(nanodollars: $0).text) } }
     }
 }

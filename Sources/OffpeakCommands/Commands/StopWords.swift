@@ -71,7 +71,7 @@ extension StopReason {
             case .unknownCost: "state the price in that key's `prices`, or in the price list\(goesOn)"
             case .unknownLength: "submit them again with max_tokens"
             case .unboundedCost:
-                "submit them again without it, or to a class that has no budget, on a key that has no quota in money or tokens"
+                "submit them again without it or for another model, or to a class that has no budget, on a key that has no quota in money or tokens"
             }
         }
         if code == Failure.inexpressibleCode {

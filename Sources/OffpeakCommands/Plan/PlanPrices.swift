@@ -35,6 +35,7 @@ extension Planner {
     func prices(of result: ForecastResult) -> [String] {
         var sources: [(name: String, models: [String], keys: [String])] = []
         var unknown: [(model: String, keys: [String])] = []
+        var searching: [String] = []
         var tokens = 0
         func add(_ name: String, to names: inout [String]) { if !names.contains(name) { names.append(name) } }
         for share in result.shares where share.usage.totalTokens > 0 {
@@ -45,6 +46,7 @@ extension Planner {
                 if place == sources.count { sources.append((price.source, [], [])) }
                 add(model, to: &sources[place].models)
                 add(key.name, to: &sources[place].keys)
+                if price.addsSearches { add(model, to: &searching) }
             } else {
                 tokens += share.usage.totalTokens
                 let place = unknown.firstIndex { $0.model == model } ?? unknown.count
@@ -61,6 +63,10 @@ extension Planner {
                     + (isOwn ? "" : " on \(Words.list("key", source.keys))")
             }
             sentences.append("prices are from: " + list.joined(separator: "; "))
+        }
+        if !searching.isEmpty {
+            let list = Words.list(searching)
+            sentences.append("what \(list) searches by itself is charged besides, and is in no sum of money")
         }
         if !unknown.isEmpty {
             let list = unknown.map { "\($0.model) on \(Words.list("key", $0.keys))" }

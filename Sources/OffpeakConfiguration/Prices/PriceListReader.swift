@@ -42,7 +42,8 @@ private struct PriceListEntry {
     /// A kind of token, by the name of its price.
     private enum Kind: CaseIterable {
         // The longer name before the one that it begins with.
-        case input, cachedInput, longCacheWrite, cacheWrite, output, reasoning
+        case input, cachedInput, longCacheWrite, cacheWrite, audioInput, cachedAudioInput
+        case output, reasoning, audioOutput
 
         var field: String {
             switch self {
@@ -50,8 +51,11 @@ private struct PriceListEntry {
             case .cachedInput: "cache_read_input_token_cost"
             case .longCacheWrite: "cache_creation_input_token_cost_above_1hr"
             case .cacheWrite: "cache_creation_input_token_cost"
+            case .audioInput: "input_cost_per_audio_token"
+            case .cachedAudioInput: "cache_read_input_audio_token_cost"
             case .output: "output_cost_per_token"
             case .reasoning: "output_cost_per_reasoning_token"
+            case .audioOutput: "output_cost_per_audio_token"
             }
         }
     }
@@ -65,6 +69,7 @@ private struct PriceListEntry {
     private typealias Rates = [Kind: TokenRate]
 
     private var rates: [Place: Rates] = [:]
+    private var perRequest = Money.zero
     private var provider: String?
     private var mode: String?
     private var maxOutputTokens: Int?
@@ -82,6 +87,8 @@ private struct PriceListEntry {
                 maxOutputTokens = value.int.flatMap { $0 > 0 ? $0 : nil }
             } else if name == "max_input_tokens" {
                 maxInputTokens = value.int.flatMap { $0 > 0 ? $0 : nil }
+            } else if name == "input_cost_per_request" {
+                request(value)
             } else if name == "tiered_pricing" {
                 tiers(value)
             } else if name == "input_cost_per_token_cache_hit" {
@@ -111,6 +118,7 @@ private struct PriceListEntry {
             case "": return (kind, place)
             case "_batches": place.lane = .batch
             case "_flex": place.lane = .flex
+            case "_priority": place.lane = .priority
             default: return nil
             }
             return (kind, place)
@@ -128,12 +136,24 @@ private struct PriceListEntry {
     }
 
     /// Dollars per token, a number or a string with one, as nano-dollars per million tokens; what is finer is rounded up.
-    private static func rate(_ value: JSONSlice) -> TokenRate? {
+    private static func rate(_ value: JSONSlice) -> TokenRate? { dollars(value, times: 15) }
+
+    private mutating func request(_ value: JSONSlice) {
+        if value.isNull { return }
+        guard let nanodollars = Self.dollars(value, times: 9) else {
+            isBroken = true
+            return
+        }
+        perRequest = Money(nanodollars: nanodollars)
+    }
+
+    /// Dollars times ten to a power.
+    private static func dollars(_ value: JSONSlice, times power: Int) -> Int64? {
         let text = value.kind == .number ? String(decoding: value.bytes, as: UTF8.self) : value.string
         guard let text, let number = DecimalNumber(text, roundingUp: true),
-            let rate = number.scaled(by: 15, roundingUp: true), rate >= 0
+            let amount = number.scaled(by: power, roundingUp: true), amount >= 0
         else { return nil }
-        return rate
+        return amount
     }
 
     /// `[{"range": [0, 256000], "input_cost_per_token": …}, …]`.
@@ -159,7 +179,8 @@ private struct PriceListEntry {
         if base[.reasoning] == base[.output] { base[.reasoning] = nil }
         guard let plain = Self.complete(base, with: base) else { return nil }
         var price = ModelPrice(
-            rates: plain, maxOutputTokens: maxOutputTokens, maxInputTokens: maxInputTokens, source: "")
+            rates: plain, perRequest: perRequest, maxOutputTokens: maxOutputTokens, maxInputTokens: maxInputTokens,
+            source: "")
         price.lanes = lanes(above: 0, over: base)
         for above in Set(rates.keys.map(\.above)).sorted() where above > 0 {
             guard let own = rates[Place(above: above)], own[.input] != nil || own[.output] != nil,
@@ -178,7 +199,7 @@ private struct PriceListEntry {
     /// The lanes that have a price of their own; a kind of token that is not listed in a lane costs as in lane `sync`.
     private func lanes(above: Int, over base: Rates) -> [Lane: TokenRates] {
         var lanes: [Lane: TokenRates] = [:]
-        for lane in [Lane.flex, .batch] {
+        for lane in [Lane.flex, .batch, .priority] {
             guard let own = rates[Place(above: above, lane: lane)], own[.input] != nil || own[.output] != nil else {
                 continue
             }
@@ -192,7 +213,9 @@ private struct PriceListEntry {
         return TokenRates(
             input: input, cachedInput: own[.cachedInput] ?? base[.cachedInput],
             cacheWrite: own[.cacheWrite] ?? base[.cacheWrite],
-            longCacheWrite: own[.longCacheWrite] ?? base[.longCacheWrite], output: output,
-            reasoning: own[.reasoning] ?? base[.reasoning])
+            longCacheWrite: own[.longCacheWrite] ?? base[.longCacheWrite],
+            audioInput: own[.audioInput] ?? base[.audioInput],
+            cachedAudioInput: own[.cachedAudioInput] ?? base[.cachedAudioInput], output: output,
+            reasoning: own[.reasoning] ?? base[.reasoning], audioOutput: own[.audioOutput] ?? base[.audioOutput])
     }
 }

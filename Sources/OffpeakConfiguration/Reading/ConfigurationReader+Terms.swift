@@ -109,7 +109,14 @@ extension ConfigurationReader {
     /// The lanes as stated; nil when they are not. `batch` is told of, since nothing is sent in it as yet.
     func lanes(_ fields: FieldReader) -> [Lane]? {
         guard let words = fields.strings("lanes") else { return nil }
-        let all = Lane.allCases.map(\.rawValue)
+        let all = Lane.askable.map(\.rawValue)
+        for word in words where word.text == Lane.priority.rawValue {
+            findings.problem(
+                .init(
+                    path: word.path, line: word.line,
+                    message: "\"priority\" is dearer, and is never asked for",
+                    hint: "one of \(all.joined(separator: ", ")); an answer that names it is counted in it"))
+        }
         for word in words where Lane(rawValue: word.text) == nil {
             findings.problem(
                 .init(
@@ -118,7 +125,9 @@ extension ConfigurationReader {
                     hint: Spelling.nearest(to: word.text, among: all).map { "did you mean \"\($0)\"?" }))
         }
         var lanes: [Lane] = []
-        for case let lane? in words.map({ Lane(rawValue: $0.text) }) where !lanes.contains(lane) { lanes.append(lane) }
+        for case let lane? in words.map({ Lane(rawValue: $0.text) }) where !lanes.contains(lane) {
+            if Lane.askable.contains(lane) { lanes.append(lane) }
+        }
         if lanes == [.batch] {
             fields.problem(
                 "lanes", "the lane batch is not in effect yet, and without another nothing could be sent",

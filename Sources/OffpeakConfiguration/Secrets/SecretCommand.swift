@@ -22,17 +22,16 @@ struct SecretCommand {
             let where_ = arguments[0].contains("/") ? "is no program that can be run" : "is not on the PATH"
             return .failure(.init("command \(program) \(where_)"))
         }
-        guard let output = PipeEnds(), let errors = PipeEnds() else {
+        guard let output = PipeEnds() else {
             return .failure(.init("command \(program) could not be started: \(Self.words(errno))"))
         }
         var process: pid_t = 0
-        let status = spawn(path, output: output.writing, errors: errors.writing, process: &process)
+        let status = spawn(path, output: output.writing, process: &process)
         output.closeWriting()
-        errors.closeWriting()
         guard status == 0 else {
             return .failure(.init("command \(program) could not be started: \(Self.words(status))"))
         }
-        var reading = Reading(process: process, output: output.reading, errors: errors.reading)
+        var reading = Reading(process: process, output: output.reading)
         return outcome(of: reading.read(limit: limit), reading)
     }
 
@@ -48,19 +47,10 @@ struct SecretCommand {
             // The low seven bits hold the signal, the next byte the exit status: wait(2).
             let cause =
                 exit & 0x7F == 0 ? "failed with status \(exit >> 8 & 0xFF)" : "was ended by signal \(exit & 0x7F)"
-            return .failure(.init("command \(program) \(cause)\(complaint(of: reading))"))
+            // Nothing that it said is quoted: a program that fails may well name the secret.
+            return .failure(.init("command \(program) \(cause)", hint: "run it by hand to see what it says"))
         }
         return .success(reading.output)
-    }
-
-    /// The first line of what the program said, unless that holds what it printed, which may be the secret.
-    private func complaint(of reading: Reading) -> String {
-        let line = reading.errors.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
-        let printable = line.map { $0 < 0x20 || $0 == 0x7F ? UInt8(ascii: " ") : $0 }
-        let text = String(decoding: printable, as: UTF8.self)
-        let words = String(decoding: reading.output, as: UTF8.self).split(whereSeparator: \.isWhitespace)
-        if text.isEmpty || words.contains(where: { $0.count > 3 && text.contains($0) }) { return "" }
-        return ": " + text.prefix(200)
     }
 
     /// The program's path: as it stands when it has a slash, else the first on the PATH.
@@ -74,7 +64,7 @@ struct SecretCommand {
         }
     }
 
-    private func spawn(_ path: String, output: Int32, errors: Int32, process: inout pid_t) -> Int32 {
+    private func spawn(_ path: String, output: Int32, process: inout pid_t) -> Int32 {
         var actions = posix_spawn_file_actions_t()
         var attributes = posix_spawnattr_t()
         posix_spawn_file_actions_init(&actions)
@@ -85,7 +75,8 @@ struct SecretCommand {
         }
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&actions, output, 1)
-        posix_spawn_file_actions_adddup2(&actions, errors, 2)
+        // Where nobody reads it, since it may hold the secret.
+        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
         // Nothing of ours reaches the program: no ignored or blocked signal and no open file. An agent that it leaves
         // running would else hold a lock of ours beyond our own end.
         for descriptor in openDescriptors() { posix_spawn_file_actions_addclose(&actions, descriptor) }
@@ -146,17 +137,16 @@ private final class PipeEnds {
     }
 }
 
-/// Reads both outputs of a running program until it ends.
+/// Reads what a running program prints until it ends.
 private struct Reading {
     let process: pid_t
-    var outputs: [pollfd]
+    var pipe: pollfd
     private(set) var output: [UInt8] = []
-    private(set) var errors: [UInt8] = []
 
-    init(process: pid_t, output: Int32, errors: Int32) {
+    init(process: pid_t, output: Int32) {
         self.process = process
-        outputs = [output, errors].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-        for one in outputs { _ = fcntl(one.fd, F_SETFL, O_NONBLOCK) }
+        pipe = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
+        _ = fcntl(output, F_SETFL, O_NONBLOCK)
     }
 
     /// The program's wait status; nil when it had not ended in time and was killed.
@@ -165,7 +155,7 @@ private struct Reading {
         var status: Int32 = 0
         while true {
             // The end of the program is what counts, and no descriptor tells of it: so look every few milliseconds.
-            poll(&outputs, UInt(outputs.count), 5)
+            poll(&pipe, 1, 5)
             drain()
             let ended = waitpid(process, &status, WNOHANG)
             if ended == process || (ended < 0 && errno != EINTR) {
@@ -183,21 +173,15 @@ private struct Reading {
 
     private mutating func drain() {
         var buffer = [UInt8](repeating: 0, count: 4_096)
-        for index in outputs.indices where outputs[index].fd >= 0 {
-            while true {
-                let count = Glibc.read(outputs[index].fd, &buffer, buffer.count)
-                if count <= 0 {
-                    // A closed pipe would keep poll from waiting.
-                    if count == 0 { outputs[index].fd = -1 }
-                    break
-                }
-                if index == 0 {
-                    output += buffer[..<count]
-                    if output.count > SecretCommand.longest { return }
-                } else if errors.count < 4_096 {
-                    errors += buffer[..<count]
-                }
+        while pipe.fd >= 0 {
+            let count = Glibc.read(pipe.fd, &buffer, buffer.count)
+            if count <= 0 {
+                // A closed pipe would keep poll from waiting.
+                if count == 0 { pipe.fd = -1 }
+                return
             }
+            output += buffer[..<count]
+            if output.count > SecretCommand.longest { return }
         }
     }
 

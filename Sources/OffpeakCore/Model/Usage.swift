@@ -9,21 +9,27 @@ package struct Usage: Hashable, Sendable {
     /// The part of `cacheWriteTokens` that is kept for an hour, which costs more. Only for reckoning: the ledger keeps the
     /// cost, and not this number.
     package var longCacheWriteTokens: Int
+    /// The part of `inputTokens` that was sound, and may be cached as well. Only for reckoning, likewise.
+    package var audioInputTokens: Int
     /// All output tokens, reasoning included.
     package var outputTokens: Int
     /// The part of `outputTokens` that was reasoning.
     package var reasoningTokens: Int
+    /// The part of `outputTokens` that was sound. Only for reckoning, likewise.
+    package var audioOutputTokens: Int
 
     package init(
         inputTokens: Int = 0, cachedTokens: Int = 0, cacheWriteTokens: Int = 0, longCacheWriteTokens: Int = 0,
-        outputTokens: Int = 0, reasoningTokens: Int = 0
+        audioInputTokens: Int = 0, outputTokens: Int = 0, reasoningTokens: Int = 0, audioOutputTokens: Int = 0
     ) {
         self.inputTokens = inputTokens
         self.cachedTokens = cachedTokens
         self.cacheWriteTokens = cacheWriteTokens
         self.longCacheWriteTokens = longCacheWriteTokens
+        self.audioInputTokens = audioInputTokens
         self.outputTokens = outputTokens
         self.reasoningTokens = reasoningTokens
+        self.audioOutputTokens = audioOutputTokens
     }
 
     /// Input and output together: what a tokens-per-minute limit counts.
@@ -34,7 +40,9 @@ package struct Usage: Hashable, Sendable {
             inputTokens: a.inputTokens + b.inputTokens, cachedTokens: a.cachedTokens + b.cachedTokens,
             cacheWriteTokens: a.cacheWriteTokens + b.cacheWriteTokens,
             longCacheWriteTokens: a.longCacheWriteTokens + b.longCacheWriteTokens,
-            outputTokens: a.outputTokens + b.outputTokens, reasoningTokens: a.reasoningTokens + b.reasoningTokens)
+            audioInputTokens: a.audioInputTokens + b.audioInputTokens,
+            outputTokens: a.outputTokens + b.outputTokens, reasoningTokens: a.reasoningTokens + b.reasoningTokens,
+            audioOutputTokens: a.audioOutputTokens + b.audioOutputTokens)
     }
 
     package static func - (a: Usage, b: Usage) -> Usage {
@@ -42,7 +50,9 @@ package struct Usage: Hashable, Sendable {
             inputTokens: a.inputTokens - b.inputTokens, cachedTokens: a.cachedTokens - b.cachedTokens,
             cacheWriteTokens: a.cacheWriteTokens - b.cacheWriteTokens,
             longCacheWriteTokens: a.longCacheWriteTokens - b.longCacheWriteTokens,
-            outputTokens: a.outputTokens - b.outputTokens, reasoningTokens: a.reasoningTokens - b.reasoningTokens)
+            audioInputTokens: a.audioInputTokens - b.audioInputTokens,
+            outputTokens: a.outputTokens - b.outputTokens, reasoningTokens: a.reasoningTokens - b.reasoningTokens,
+            audioOutputTokens: a.audioOutputTokens - b.audioOutputTokens)
     }
 }
 

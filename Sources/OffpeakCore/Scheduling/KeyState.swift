@@ -32,6 +32,8 @@ struct KeyState: Sendable {
     var quotaReturns = Timestamp.distantPast
     /// Models (the provider's names) that it turned out not to serve.
     var missingModels: [String: Failure] = [:]
+    /// Models (the provider's names) that the provider has answered in priority, by a default of its own or of the account.
+    var priorityModels: Set<String> = []
     /// Mean answer time in µs, 0 while unknown.
     var latency = 0
     /// Its lane `flex`.

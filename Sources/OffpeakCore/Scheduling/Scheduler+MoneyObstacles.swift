@@ -101,6 +101,10 @@ extension Scheduler {
     /// What makes it impossible to say what a request takes at most; nil when nothing does.
     private mutating func unbounded(_ key: Int, _ model: String, _ ticket: JobTicket) -> KeyObstacle? {
         let reason: String
+        if price(key, model).own?.addsSearches == true {
+            let why = "and is charged for each: nobody can say how many before"
+            return Self.stop(.unboundedCost, "the model \(model) searches by itself, \(why)", isOfJob: true)
+        }
         switch ticket.beyond {
         case .tokens: return nil
         case .context:

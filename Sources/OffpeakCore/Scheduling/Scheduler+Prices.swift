@@ -11,7 +11,9 @@ extension KeyState {
 
         init(own: ModelPrice?, list: ModelPrice?) {
             (self.own, self.list) = (own, list)
-            guard let own, own.longContext.isEmpty, list?.longContext.isEmpty ?? true else {
+            guard let own, own.longContext.isEmpty, list?.longContext.isEmpty ?? true, own.perRequest == .zero,
+                list?.perRequest ?? .zero == .zero
+            else {
                 flat = nil
                 return
             }
@@ -72,9 +74,13 @@ extension Scheduler {
         guard var worst = price.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: .sync) else {
             return nil
         }
-        if lane != .sync, let own = price.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: lane) {
+        func raise(to lane: Lane) {
+            guard let own = price.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: lane) else { return }
             worst = (max(worst.value, own.value), max(worst.list, own.list))
         }
+        if lane != .sync { raise(to: lane) }
+        // Where a provider has answered in priority it may do so again.
+        if keys[key].priorityModels.contains(model) { raise(to: .priority) }
         return keys[key].account.worst(value: worst.value, list: worst.list, tokens: input + (output ?? 0))
     }
 
@@ -94,6 +100,8 @@ extension Scheduler {
     ///
     /// No token is shorter than a byte, and the envelope's bytes make up for the few tokens that chat formats add.
     mutating func mostInput(_ key: Int, _ model: String, _ ticket: JobTicket) -> Int? {
+        // What it finds is input, too.
+        if price(key, model).own?.addsSearches == true { return nil }
         switch ticket.beyond {
         case .tokens(let tokens): return min(ticket.bodyBytes + tokens, TokenForecast.mostTokens)
         case .context: return price(key, model).own?.maxInputTokens.map { max($0, ticket.bodyBytes) }

@@ -76,6 +76,7 @@ extension Scheduler {
         // The tier that answered is the one that is billed.
         var route = spend.route
         route.lane = report.servedLane ?? route.lane
+        if route.lane == .priority { keys[flight.key].priorityModels.insert(route.model) }
         let (value, list) =
             spend.price.cost(of: usage, lane: route.lane)
             ?? (.zero, spend.price.list?.cost(of: usage, lane: route.lane) ?? .zero)
@@ -149,6 +150,7 @@ extension Scheduler {
         }
         let amount = PeriodUse.Amount(money: row.charge.value, requests: row.requests, tokens: row.tokens)
         if let i = keys.firstIndex(where: { $0.name == row.route.key }) {
+            if row.route.lane == .priority { keys[i].priorityModels.insert(row.route.model) }
             let account = keys[i].account
             let fee = PeriodUse.Amount(money: row.charge.list, requests: row.requests)
             let isOfCredit = isMeant(nil) && account.credit?.counts(row.day) == true

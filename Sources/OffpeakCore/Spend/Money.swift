@@ -15,6 +15,11 @@ package struct Money: Hashable, Comparable, Sendable {
     package static func += (a: inout Money, b: Money) { a = a + b }
     package static func -= (a: inout Money, b: Money) { a = a - b }
 
+    /// The sum, or the largest amount where it is more than that.
+    func adding(_ other: Money) -> Money {
+        Money(nanodollars: Int64(clamping: Int128(nanodollars) + Int128(other.nanodollars)))
+    }
+
     /// A share in millionths, rounded up to the whole nano-dollar: what is charged is never understated.
     package func share(millionths: Int) -> Money {
         let exact = Int128(nanodollars) * Int128(millionths)

@@ -18,6 +18,21 @@ package struct PriceBook: Sendable {
 
     /// The price of a model, by the provider's name for it, on a key; nil when it is unknown.
     package func price(of key: KeyDescriptor, model providerModel: String) -> ModelPrice? {
+        var price = statedPrice(of: key, model: providerModel)
+        if terms[key.name] != .free { price?.addsSearches = Self.searches(providerModel) }
+        return price
+    }
+
+    /// Whether a model searches by itself, told by its name, since its price is no sign of it: lists give a price for searches
+    /// of ordinary models, too, which is that of a tool. Perplexity's Sonar, OpenAI's models for searches, deep research,
+    /// and what OpenRouter makes of any model by `:online`.
+    static func searches(_ model: String) -> Bool {
+        let name = model.split(separator: "/").last?.lowercased() ?? ""
+        return name.hasPrefix("sonar") || name.hasSuffix(":online")
+            || ["search-preview", "search-api", "deep-research"].contains(where: name.contains)
+    }
+
+    private func statedPrice(of key: KeyDescriptor, model providerModel: String) -> ModelPrice? {
         let path = "keys.\(key.name).prices"
         switch terms[key.name] {
         case nil: return listPrice(of: key, model: providerModel)

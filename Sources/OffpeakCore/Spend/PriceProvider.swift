@@ -40,6 +40,7 @@ struct PriceProvider: Sendable {
         "gemini": .init(["gemini"], owners: ["gemini"]),
         "cohere": .init(["cohere", "cohere_chat"], owners: ["cohere", "cohere_chat"]),
         "cerebras": .init(["cerebras"], owners: ["cerebras"]),
+        "perplexity": .init(["perplexity"], owners: ["perplexity"]),
         // One's own machines: a price of the same model elsewhere says nothing.
         "ollama": .init(["ollama", "ollama_chat"], owners: ["ollama"]),
         "vllm": .init(["hosted_vllm"], owners: ["hosted_vllm"]),
@@ -50,7 +51,7 @@ struct PriceProvider: Sendable {
     /// Authors in OpenRouter's names → the provider whose list price it is.
     private static let authors: [String: String] = [
         "openai": "openai", "anthropic": "anthropic", "google": "gemini", "mistralai": "mistral",
-        "deepseek": "deepseek", "x-ai": "xai", "cohere": "cohere",
+        "deepseek": "deepseek", "x-ai": "xai", "cohere": "cohere", "perplexity": "perplexity",
     ]
 
     /// The provider's own name for an entry of a list; nil for one that is surely not its.

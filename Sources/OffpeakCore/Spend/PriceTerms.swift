@@ -46,8 +46,10 @@ package struct ModelTerms: Hashable, Sendable {
     func price(list: ModelPrice?, name: String) -> ModelPrice? {
         var price: ModelPrice
         if let rates {
+            // These terms have no words for sound and for single requests, and so what the list takes for them stands.
             price = ModelPrice(
-                rates: rates, maxOutputTokens: list?.maxOutputTokens, maxInputTokens: list?.maxInputTokens,
+                rates: rates.hearing(list?.rates), perRequest: list?.perRequest ?? .zero,
+                maxOutputTokens: list?.maxOutputTokens, maxInputTokens: list?.maxInputTokens,
                 source: name)
         } else if let list, let discountMillionths {
             price = list.scaled(millionths: 1_000_000 - discountMillionths)
@@ -61,7 +63,8 @@ package struct ModelTerms: Hashable, Sendable {
         }
         for (lane, own) in lanes {
             switch own {
-            case .rates(let rates):
+            case .rates(let own):
+                let rates = own.hearing(price.rates)
                 price.lanes[lane] = rates
                 for index in price.longContext.indices { price.longContext[index].lanes[lane] = rates }
             case .share(let millionths):

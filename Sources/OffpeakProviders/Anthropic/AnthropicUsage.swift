@@ -18,6 +18,7 @@ struct AnthropicUsage {
         let parts = [
             usage["cache_read_input_tokens"], usage["cache_creation_input_tokens"],
             kinds?["ephemeral_5m_input_tokens"], kinds?["ephemeral_1h_input_tokens"],
+            usage["output_tokens_details"]?["thinking_tokens"],
         ]
         guard parts.allSatisfy({ $0.map { $0.isNull || Self.count($0) != nil } ?? true }) else { return nil }
         let counts = parts.map(Self.count)
@@ -26,7 +27,7 @@ struct AnthropicUsage {
         // The kinds are parts of the whole; should they be more, the whole is too small.
         written = max(counts[1] ?? 0, (counts[2] ?? 0) + (counts[3] ?? 0))
         (shortWritten, longWritten) = (counts[2], counts[3])
-        thinking = min(Self.count(usage["output_tokens_details"]?["thinking_tokens"]) ?? 0, output)
+        thinking = min(counts[4] ?? 0, output)
     }
 
     /// As `usage` of a chat completion, with Anthropic's own names for what OpenAI has none for.

@@ -38,13 +38,15 @@ struct OpenAIAnswer {
         }
     }
 
-    /// The lane whose tier an answer says served it (OpenAI's `service_tier`, OpenRouter's and Groq's likewise). What stands
-    /// for something else than one of our lanes, such as `priority`, says nothing.
+    /// The lane whose tier an answer says served it (OpenAI's `service_tier`, OpenRouter's and Groq's likewise).
+    /// A tier that is none of our lanes counts as the usual one: it is not the cheap one at least. `fast` is OpenRouter's other
+    /// name for priority, and `ultrafast` OpenAI's for something dearer still.
     static func lane(of root: JSONSlice) -> Lane? {
-        switch root["service_tier"]?.string {
+        guard let tier = root["service_tier"], !tier.isNull, tier.string != "" else { return nil }
+        return switch tier.string {
         case "flex": .flex
-        case "default", "standard", "on_demand": .sync
-        default: nil
+        case "priority", "fast", "ultrafast": .priority
+        default: .sync
         }
     }
 

@@ -22,18 +22,31 @@ package struct UsageReading: Sendable, Equatable {
         let total = count("total_tokens")
         guard let (input, output) = Self.sides(prompt, completion, total, endpoint) else { return }
         let details = member?["prompt_tokens_details"] ?? member?["input_tokens_details"]
+        let outputDetails = member?["completion_tokens_details"] ?? member?["output_tokens_details"]
+        let parts = [
+            details?["cached_tokens"], details?["cache_write_tokens"], details?["audio_tokens"],
+            outputDetails?["reasoning_tokens"], outputDetails?["audio_tokens"], member?["cached_tokens"],
+            member?["reasoning_tokens"], member?["cache_creation_input_tokens"],
+            member?["cache_creation"]?["ephemeral_1h_input_tokens"],
+        ]
+        guard !parts.contains(where: { $0.map(isSenseless) ?? false }) else { return }
         let cached = Self.count(details?["cached_tokens"]) ?? hits ?? count("cached_tokens") ?? 0
         // Anthropic's own names, as gateways pass them on: what is written for an hour is a part of what is written.
         let long = Self.count(member?["cache_creation"]?["ephemeral_1h_input_tokens"]) ?? 0
         let allWritten = Self.count(details?["cache_write_tokens"]) ?? count("cache_creation_input_tokens") ?? long
-        let written = min(allWritten, input - min(cached, input))
-        let outputDetails = member?["completion_tokens_details"] ?? member?["output_tokens_details"]
         let reasoning = Self.count(outputDetails?["reasoning_tokens"]) ?? count("reasoning_tokens") ?? 0
+        let heard = Self.count(details?["audio_tokens"]) ?? 0
+        let spoken = Self.count(outputDetails?["audio_tokens"]) ?? 0
+        // A part that is more than its whole: the prompt was longer than it says, as where a gateway leaves out the cache.
+        guard max(cached, allWritten, heard) <= input, spoken <= output else { return }
+        let written = min(allWritten, input - cached)
 
         usage = Usage(
-            inputTokens: input, cachedTokens: min(cached, input),
-            cacheWriteTokens: written, longCacheWriteTokens: min(long, written),
-            outputTokens: output, reasoningTokens: min(reasoning, output))
+            inputTokens: input, cachedTokens: cached,
+            cacheWriteTokens: written, longCacheWriteTokens: min(long, written), audioInputTokens: heard,
+            // More reasoning than output, and no total that has it: then it comes on top.
+            outputTokens: reasoning > output ? output + reasoning : output, reasoningTokens: reasoning,
+            audioOutputTokens: spoken)
         reported = true
     }
 

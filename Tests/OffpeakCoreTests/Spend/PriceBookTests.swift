@@ -105,6 +105,42 @@ import Testing
         #expect(book.price(of: key("openai"), model: "n")?.rates == Prices.rates("5", "5"))
     }
 
+    @Test func `own rates leave what a list takes for sound and for each request as it is, and a discount is off it`()
+        throws
+    {
+        var listed = ModelPrice(
+            rates: Prices.rates("1", "10"), lanes: [.priority: Prices.rates("2", "20")], perRequest: .dollars(2),
+            source: "")
+        (listed.rates.audioInput, listed.rates.audioOutput) = (7, 9)
+        var book = PriceBook(lists: [PriceList(name: "list", entries: ["m": .init(price: listed)])])
+        book.terms["k"] = .terms(["m": ModelTerms(rates: Prices.rates("3", "4"), lanes: [.flex: .rates(.free)])])
+        let own = try #require(book.price(of: key("openai"), model: "m"))
+        #expect(own.rates.input == 3_000_000_000 && own.rates.audioInput == 7 && own.rates.audioOutput == 9)
+        #expect(own.lanes[.flex]?.audioInput == 7 && own.perRequest == .dollars(2))
+        book.terms["k"] = .terms(["m": ModelTerms(discountMillionths: 500_000)])
+        let less = try #require(book.price(of: key("openai"), model: "m"))
+        #expect(less.rates.audioInput == 4 && less.perRequest == .dollars(1))
+        #expect(less.lanes[.priority] == Prices.rates("1", "10"))
+        book.terms["k"] = .free
+        #expect(book.price(of: key("openai"), model: "m")?.isFree == true)
+    }
+
+    @Test(arguments: [
+        ("gpt-4o-search-preview", true), ("gpt-4o-mini-search-preview-2025-03-11", true), ("gpt-5-search-api", true),
+        ("o3-deep-research", true), ("sonar", true), ("perplexity/sonar-pro", true), ("openai/gpt-5:online", true),
+        ("Sonar-Reasoning", true), ("gpt-5-mini", false), ("claude-sonnet-5", false), ("research-deep", false),
+        ("perplexity/openai/gpt-5.2", false), ("my-sonar", false), ("sonar/llama", false),
+    ])
+    func `a model that searches by itself is known by its name, wherever its price is from`(model: String, does: Bool) {
+        let rates = ModelTerms(rates: Prices.rates("1", "2"))
+        let list = PriceList(name: "", entries: [model: .init(price: ModelPrice(rates: .free, source: ""))])
+        for book in [PriceBook(lists: [], terms: ["k": .terms(["*": rates])]), PriceBook(lists: [list])] {
+            #expect(book.price(of: key("mine"), model: model)?.addsSearches == does)
+        }
+        // One's own server bills nothing.
+        #expect(PriceBook(terms: ["k": .free]).price(of: key("mine"), model: model)?.addsSearches == false)
+    }
+
     static let names: [(provider: String, model: String, input: String?, source: String)] = [
         ("openai", "gpt-5-mini", "1", "list"),
         ("openai", "gpt-5-mini-2025-08-07", "1", "list, as gpt-5-mini, without the date"),
@@ -123,6 +159,7 @@ import Testing
         ("openrouter", "openai/gpt-5-mini", "1", "list, as gpt-5-mini"),
         ("openrouter", "anthropic/claude-haiku-4.5", "3", "list, as claude-haiku-4-5"),
         ("openrouter", "google/gemini-2.5-pro", "4", "list, as gemini/gemini-2.5-pro"),
+        ("openrouter", "perplexity/sonar", "12", "list"),
         ("openrouter", "gpt-5-mini", nil, ""),
         ("openrouter", "openai/gpt-5-mini:free", nil, ""),
         ("vllm", "gpt-5-mini", nil, ""),
@@ -147,6 +184,7 @@ import Testing
                 "openrouter/x-ai/grok-4.3": ("7", "0", "openrouter"), "xai/grok-4.3": ("70", "0", "xai"),
                 "ollama/llama3": ("0", "0", "ollama"), "my-gateway/special": ("8", "0", nil),
                 "azure/gpt-5-mini": ("9", "0", "azure"), "anyones": ("11", "0", nil),
+                "perplexity/sonar": ("12", "0", "perplexity"),
             ])
         let book = PriceBook(lists: [list], aliases: ["my-azure": "azure"])
         let price = book.price(of: key(provider), model: model)

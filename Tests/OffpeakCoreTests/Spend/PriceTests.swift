@@ -59,6 +59,51 @@ import Testing
         #expect(long.rates.worstCost(inputTokens: 10, outputTokens: 0) == Money(nanodollars: 25_000))
     }
 
+    @Test func `sound costs what sound costs, cached sound too, and makes the worst case of all input`() {
+        var rates = Self.rates("1", "10", cached: "0.1", write: "2", reasoning: "20")
+        var usage = Usage(
+            inputTokens: 1_000, cachedTokens: 300, cacheWriteTokens: 100, audioInputTokens: 400, outputTokens: 50,
+            reasoningTokens: 20, audioOutputTokens: 10)
+        // Without rates for it, sound is as other tokens: 600 × 1 + 300 × 0.1 + 100 × 2 + 30 × 10 + 20 × 20.
+        #expect(rates.cost(of: usage) == Money(nanodollars: 1_530_000))
+        (rates.audioInput, rates.audioOutput) = (5_000_000_000, 80_000_000_000)
+        // 200 × 1 + 400 × 5 + 300 × 0.1 + 100 × 2, and 20 × 10 + 20 × 20 + 10 × 80.
+        #expect(rates.cost(of: usage) == Money(nanodollars: 3_830_000))
+        #expect(rates.worstCost(inputTokens: 10, outputTokens: 0) == Money(nanodollars: 50_000))
+        // 200 of the 800 must have been cached: 600 × 5 + 100 × 0.1 + 100 × 2, and these at the rate of sound or at their own.
+        usage.audioInputTokens = 800
+        #expect(rates.cost(of: usage) == Money(nanodollars: 4_000_000 + 10_000 + 200_000 + 1_400_000))
+        rates.cachedAudioInput = 500_000_000
+        #expect(rates.cost(of: usage) == Money(nanodollars: 3_000_000 + 100_000 + 10_000 + 200_000 + 1_400_000))
+        // All of it is less by half in a lane, and at a discount.
+        #expect(rates.scaled(millionths: 500_000).cost(of: usage) == Money(nanodollars: 2_355_000))
+    }
+
+    @Test func `a price for each request comes on top, whatever the lane and length, and is discounted like the rest`()
+    {
+        let price = ModelPrice(
+            rates: .free, longContext: [.init(above: 10, rates: Self.rates("1", "1"))],
+            lanes: [.flex: Self.rates("2", "2")], perRequest: Money(nanodollars: 5_000_001), source: "")
+        #expect(!price.isFree)
+        #expect(price.cost(of: Usage(inputTokens: 1), lane: .sync) == Money(nanodollars: 5_000_001))
+        #expect(price.cost(of: Usage(inputTokens: 1), lane: .flex) == Money(nanodollars: 5_002_001))
+        #expect(price.cost(of: Usage(inputTokens: 11), lane: .sync) == Money(nanodollars: 5_011_001))
+        #expect(price.worstCost(inputTokens: 11, outputTokens: 0, lane: .sync) == Money(nanodollars: 5_011_001))
+        #expect(price.scaled(millionths: 500_000).perRequest == Money(nanodollars: 2_500_001))
+        let dearest = ModelPrice(rates: Self.rates("9000000000", "0"), perRequest: .dollars(1), source: "")
+        #expect(dearest.worstCost(inputTokens: .max, outputTokens: 0, lane: .sync) == Money(nanodollars: .max))
+    }
+
+    @Test func `a model with sound alone to pay for, or searches of its own, is not free`() {
+        var rates = TokenRates.free
+        rates.audioOutput = 1
+        #expect(!ModelPrice(rates: rates, source: "").isFree)
+        var searching = ModelPrice(rates: .free, source: "")
+        #expect(searching.isFree)
+        searching.addsSearches = true
+        #expect(!searching.isFree)
+    }
+
     @Test func `a long input moves the whole request to the rates of its tier, in every lane`() {
         let price = ModelPrice(
             rates: Self.rates("1", "10"),
@@ -86,7 +131,9 @@ import Testing
                 TokenRates(
                     input: rate(), cachedInput: Bool.random(using: &generator) ? rate() : nil,
                     cacheWrite: Bool.random(using: &generator) ? rate() : nil,
-                    longCacheWrite: Bool.random(using: &generator) ? rate() : nil, output: rate(),
+                    longCacheWrite: Bool.random(using: &generator) ? rate() : nil,
+                    audioInput: Bool.random(using: &generator) ? rate() : nil,
+                    cachedAudioInput: Bool.random(using: &generator) ? rate() : nil, output: rate(),
                     reasoning: Bool.random(using: &generator) ? rate() : nil)
             }
             let price = ModelPrice(
@@ -94,7 +141,8 @@ import Testing
                 longContext: [
                     .init(above: 400, rates: rates(), lanes: Bool.random(using: &generator) ? [.batch: rates()] : [:])
                 ],
-                lanes: Bool.random(using: &generator) ? [.batch: rates()] : [:], source: "")
+                lanes: Bool.random(using: &generator) ? [.batch: rates()] : [:],
+                perRequest: Money(nanodollars: .random(in: 0...9_000, using: &generator)), source: "")
             let input = Int.random(in: 0...1_000, using: &generator)
             let output = Int.random(in: 0...1_000, using: &generator)
             let cached = Int.random(in: 0...input, using: &generator)
@@ -102,7 +150,8 @@ import Testing
             let written = Int.random(in: 0...(all - cached), using: &generator)
             let usage = Usage(
                 inputTokens: all, cachedTokens: cached, cacheWriteTokens: written,
-                longCacheWriteTokens: Int.random(in: 0...written, using: &generator), outputTokens: output,
+                longCacheWriteTokens: Int.random(in: 0...written, using: &generator),
+                audioInputTokens: Int.random(in: 0...all, using: &generator), outputTokens: output,
                 reasoningTokens: Int.random(in: 0...output, using: &generator))
             let lane = Lane.allCases.randomElement(using: &generator)!
             #expect(
