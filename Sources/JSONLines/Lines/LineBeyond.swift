@@ -21,7 +21,8 @@ extension LineChecks {
         }
         let hasInstructions = [BodyName.tools, .responseFormat, .outputConfig, .outputFormat].contains { isSet($0) }
         let added = hasInstructions ? Self.instructionTokens : 0
-        return .tokens(min(product(parts.images, Self.imageTokens), RequestLine.mostTokens - added) + added)
+        let tokens = min(product(parts.images, Self.imageTokens), RequestLine.mostTokens - added) + added
+        return parts.hasSound ? .sound(tokens) : .tokens(tokens)
     }
 
     private func contentParts(_ endpoint: LineEndpoint) -> ContentParts {
@@ -90,6 +91,7 @@ extension LineChecks {
 /// The parts of a request's content that are no text, found by their `type`. The bytes have been validated before.
 struct ContentParts {
     private(set) var images = 0
+    private(set) var hasSound = false
     /// Something of which neither kind nor length is known.
     private(set) var hasUnknown = false
     /// Whether members named `input` are the arguments of a tool, and whatever is in them no part of the content.
@@ -163,6 +165,8 @@ struct ContentParts {
         }
         if Self.images.contains(kind) {
             images += 1
+        } else if kind == Self.sound {
+            hasSound = true
         } else if !Self.texts.contains(kind) {
             hasUnknown = true
         }
@@ -220,11 +224,14 @@ struct ContentParts {
 
     private static let images = names("image_url input_image image computer_screenshot")
 
-    /// Text, its envelopes, and sound, of which a second takes more bytes than tokens: no longer than their bytes.
+    /// A second of it takes more bytes than tokens: it is no longer than its bytes.
+    private static let sound = Array("input_audio".utf8)
+
+    /// Text and its envelopes: no longer than their bytes.
     private static let texts = names(
         """
         text input_text output_text refusal message function custom function_call function_call_output custom_tool_call \
         custom_tool_call_output tool_use tool_result reasoning reasoning_text summary_text thinking redacted_thinking \
-        ephemeral base64 url input_audio
+        ephemeral base64 url
         """)
 }

@@ -16,6 +16,8 @@ package struct RequestLine: Sendable {
     package enum Beyond: Hashable, Sendable {
         /// So many tokens of input more than it has bytes: for its images.
         case tokens(Int)
+        /// So many more likewise, and some of its bytes are sound.
+        case sound(Int)
         /// It names something whose length only the provider knows, such as a file or an earlier answer.
         case context
         /// Something is charged beside its tokens, or makes more of them than were asked for.

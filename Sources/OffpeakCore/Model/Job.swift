@@ -61,6 +61,8 @@ package struct Flow: Sendable, Equatable {
 package enum BeyondBytes: Hashable, Comparable, Sendable {
     /// So many tokens of input more than it has bytes: for its images.
     case tokens(Int)
+    /// So many more likewise, and what its bytes hold is sound in part, which may be dearer.
+    case sound(Int)
     /// It names something whose length only the provider knows, such as a file: as much as the model can read.
     case context
     /// Something is charged beside its tokens, or makes more of them than were asked for; nobody knows how much.
@@ -73,11 +75,18 @@ package enum BeyondBytes: Hashable, Comparable, Sendable {
     /// As the queue keeps it: what takes more has the higher number. Raw values never change.
     package var code: Int {
         switch self {
-        case .tokens(let tokens): min(tokens, 1 << 40 - 1)
+        case .tokens(let tokens): min(tokens, 1 << 39 - 1)
+        case .sound(let tokens): 1 << 39 + min(tokens, 1 << 39 - 1)
         case .context: 1 << 40
         case .charges: 1 << 41
         case .otherRate: 1 << 42
         }
+    }
+
+    /// A file may be sound, too.
+    package var mayHaveSound: Bool {
+        if case .tokens = self { return false }
+        return true
     }
 
     /// Whether it takes less, as far as anybody knows.
@@ -86,7 +95,8 @@ package enum BeyondBytes: Hashable, Comparable, Sendable {
     package init(code: Int) {
         self =
             switch code {
-            case ..<(1 << 40): .tokens(max(0, code))
+            case ..<(1 << 39): .tokens(max(0, code))
+            case ..<(1 << 40): .sound(code - 1 << 39)
             case 1 << 40: .context
             case 1 << 41: .charges
             default: .otherRate

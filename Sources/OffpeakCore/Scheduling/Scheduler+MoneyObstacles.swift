@@ -106,7 +106,7 @@ extension Scheduler {
             return Self.stop(.unboundedCost, "the model \(model) searches by itself, \(why)", isOfJob: true)
         }
         switch ticket.beyond {
-        case .tokens: return nil
+        case .tokens, .sound: return nil
         case .context:
             guard mostInput(key, model, ticket) == nil else { return nil }
             reason =

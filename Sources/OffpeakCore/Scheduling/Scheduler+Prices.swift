@@ -32,16 +32,17 @@ extension KeyState {
         }
 
         /// The same of the most that so many tokens can cost.
-        func worstCost(inputTokens: Int, outputTokens: Int, lane: Lane) -> (value: Money, list: Money)? {
+        func worstCost(input: Int, output: Int, lane: Lane, hasSound: Bool) -> (value: Money, list: Money)? {
             if lane == .sync, let flat {
-                let value = flat.own.worstCost(inputTokens: inputTokens, outputTokens: outputTokens)
+                let value = flat.own.worstCost(inputTokens: input, outputTokens: output, hasSound: hasSound)
                 guard flat.list != flat.own else { return (value, value) }
-                return (value, flat.list.worstCost(inputTokens: inputTokens, outputTokens: outputTokens))
+                return (value, flat.list.worstCost(inputTokens: input, outputTokens: output, hasSound: hasSound))
             }
-            let value = own?.worstCost(inputTokens: inputTokens, outputTokens: outputTokens, lane: lane)
-            guard let value else { return nil }
-            let list = list?.worstCost(inputTokens: inputTokens, outputTokens: outputTokens, lane: lane)
-            return (value, list ?? value)
+            func worst(_ price: ModelPrice) -> Money {
+                price.worstCost(inputTokens: input, outputTokens: output, lane: lane, hasSound: hasSound)
+            }
+            guard let value = own.map(worst) else { return nil }
+            return (value, list.map(worst) ?? value)
         }
     }
 }
@@ -71,11 +72,12 @@ extension Scheduler {
         else { return nil }
         let output = mostOutput(key, model, ticket, endpoint)
         guard output != nil || isFree else { return nil }
-        guard var worst = price.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: .sync) else {
-            return nil
+        func most(_ lane: Lane) -> (value: Money, list: Money)? {
+            price.worstCost(input: input, output: output ?? 0, lane: lane, hasSound: ticket.beyond.mayHaveSound)
         }
+        guard var worst = most(.sync) else { return nil }
         func raise(to lane: Lane) {
-            guard let own = price.worstCost(inputTokens: input, outputTokens: output ?? 0, lane: lane) else { return }
+            guard let own = most(lane) else { return }
             worst = (max(worst.value, own.value), max(worst.list, own.list))
         }
         if lane != .sync { raise(to: lane) }
@@ -103,7 +105,7 @@ extension Scheduler {
         // What it finds is input, too.
         if price(key, model).own?.addsSearches == true { return nil }
         switch ticket.beyond {
-        case .tokens(let tokens): return min(ticket.bodyBytes + tokens, TokenForecast.mostTokens)
+        case .tokens(let tokens), .sound(let tokens): return min(ticket.bodyBytes + tokens, TokenForecast.mostTokens)
         case .context: return price(key, model).own?.maxInputTokens.map { max($0, ticket.bodyBytes) }
         case .charges: return nil
         case .otherRate: return ticket.bodyBytes

@@ -87,11 +87,11 @@ package struct TokenRates: Hashable, Sendable {
         return exact
     }
 
-    /// The most that so many tokens can cost, whatever kinds they turn out to be. Sound as output is none of them: a request
-    /// for it has no worst case.
-    package func worstCost(inputTokens: Int, outputTokens: Int) -> Money {
-        let dearestInput = max(
-            input, cachedInput ?? 0, cacheWrite ?? 0, longCacheWrite ?? 0, audioInput ?? 0, cachedAudioInput ?? 0)
+    /// The most that so many tokens can cost, whatever kinds they turn out to be, sound only if there may be some. Sound as
+    /// output is none of them: a request for it has no worst case.
+    package func worstCost(inputTokens: Int, outputTokens: Int, hasSound: Bool = true) -> Money {
+        let dearestSound = hasSound ? max(audioInput ?? 0, cachedAudioInput ?? 0) : 0
+        let dearestInput = max(input, cachedInput ?? 0, cacheWrite ?? 0, longCacheWrite ?? 0, dearestSound)
         let dearestOutput = max(output, reasoning ?? 0)
         let exact = Int128(inputTokens) * Int128(dearestInput) + Int128(outputTokens) * Int128(dearestOutput)
         return Money(nanodollars: Int64(clamping: Money.roundedUp(exact, 1_000_000)))
@@ -189,11 +189,12 @@ package struct ModelPrice: Hashable, Sendable {
     }
 
     /// The most that a request with at most so many tokens can cost: at the dearest tier that it may reach.
-    package func worstCost(inputTokens: Int, outputTokens: Int, lane: Lane) -> Money {
-        var worst = rates(inputTokens: 0, lane: lane).worstCost(inputTokens: inputTokens, outputTokens: outputTokens)
-        for tier in longContext where inputTokens > tier.above {
-            worst = max(worst, tier.rates(lane).worstCost(inputTokens: inputTokens, outputTokens: outputTokens))
+    package func worstCost(inputTokens: Int, outputTokens: Int, lane: Lane, hasSound: Bool = true) -> Money {
+        func cost(_ rates: TokenRates) -> Money {
+            rates.worstCost(inputTokens: inputTokens, outputTokens: outputTokens, hasSound: hasSound)
         }
+        var worst = cost(rates(inputTokens: 0, lane: lane))
+        for tier in longContext where inputTokens > tier.above { worst = max(worst, cost(tier.rates(lane))) }
         return worst.adding(perRequest)
     }
 

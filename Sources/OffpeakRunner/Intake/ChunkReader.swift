@@ -190,6 +190,7 @@ extension BeyondBytes {
         self =
             switch beyond {
             case .tokens(let tokens): .tokens(tokens)
+            case .sound(let tokens): .sound(tokens)
             case .context: .context
             case .charges: .charges
             case .otherRate: .otherRate

@@ -137,7 +137,7 @@ struct MoneyBook {
         guard let output = job.maxOutputTokens ?? (isFree ? 500 : price.maxOutputTokens) else { return nil }
         var input = job.body.count
         switch job.beyond {
-        case .tokens(let tokens): input += tokens
+        case .tokens(let tokens), .sound(let tokens): input += tokens
         case .context:
             guard isFree || price.maxInputTokens != nil else { return nil }
             input = max(input, price.maxInputTokens ?? 0)

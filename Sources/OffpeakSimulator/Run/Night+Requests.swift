@@ -45,7 +45,7 @@ extension Night {
     private func hidden(_ job: MemoryQueue.Job, _ key: Int, _ model: String) -> Int {
         switch job.beyond {
         case .tokens(0), .otherRate: return 0
-        case .tokens(let tokens): return moneyChance.within(0...tokens)
+        case .tokens(let tokens), .sound(let tokens): return moneyChance.within(0...tokens)
         case .context, .charges:
             let longest = plan.money?.price(plan.keys[key], model)?.maxInputTokens ?? 5_000
             return moneyChance.within(0...max(0, longest - job.body.count))

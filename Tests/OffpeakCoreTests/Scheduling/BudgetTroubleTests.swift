@@ -43,6 +43,22 @@ import Testing
         #expect(dear.count(.parked) > 150 && dear.parkings.map(\.failure.code) == ["budget_exhausted"])
     }
 
+    @Test func `what may be sound is reserved at the rate of sound, and text is not`() {
+        var rates = TokenRates(input: 1_000_000_000, output: 1_000_000_000)
+        rates.audioInput = 7_000_000_000
+        let book = PriceBook(lists: [], terms: ["k": .terms(["*": ModelTerms(rates: rates)])])
+        var bench = Bench(keys: [key("k")], classes: [policy("x")], prices: book)
+        for (number, beyond) in [BeyondBytes.tokens(30), .sound(30)].enumerated() {
+            bench.submit(1, to: FlowID(number) + 1, class: "x", bytes: 400, maxOutput: 20, beyond: beyond)
+        }
+        bench.tell()
+        bench.turn()
+        #expect(bench.starts.map(\.worst.provider).sorted() == [nano(430_000 + 20_000), nano(3_010_000 + 20_000)])
+        for beyond in [BeyondBytes.tokens(0), .tokens(7), .sound(0), .sound(7), .context, .charges, .otherRate] {
+            #expect(BeyondBytes(code: beyond.code) == beyond)
+        }
+    }
+
     @Test func `what stops the rest is the budget, and not another key whose price nobody knows`() {
         for then in [Budget.End.park, .fail] {
             var bench = Bench(

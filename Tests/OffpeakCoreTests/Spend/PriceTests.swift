@@ -59,7 +59,7 @@ import Testing
         #expect(long.rates.worstCost(inputTokens: 10, outputTokens: 0) == Money(nanodollars: 25_000))
     }
 
-    @Test func `sound costs what sound costs, cached sound too, and makes the worst case of all input`() {
+    @Test func `sound costs what sound costs, cached sound too, and makes the worst case where there may be some`() {
         var rates = Self.rates("1", "10", cached: "0.1", write: "2", reasoning: "20")
         var usage = Usage(
             inputTokens: 1_000, cachedTokens: 300, cacheWriteTokens: 100, audioInputTokens: 400, outputTokens: 50,
@@ -70,6 +70,7 @@ import Testing
         // 200 × 1 + 400 × 5 + 300 × 0.1 + 100 × 2, and 20 × 10 + 20 × 20 + 10 × 80.
         #expect(rates.cost(of: usage) == Money(nanodollars: 3_830_000))
         #expect(rates.worstCost(inputTokens: 10, outputTokens: 0) == Money(nanodollars: 50_000))
+        #expect(rates.worstCost(inputTokens: 10, outputTokens: 0, hasSound: false) == Money(nanodollars: 20_000))
         // 200 of the 800 must have been cached: 600 × 5 + 100 × 0.1 + 100 × 2, and these at the rate of sound or at their own.
         usage.audioInputTokens = 800
         #expect(rates.cost(of: usage) == Money(nanodollars: 4_000_000 + 10_000 + 200_000 + 1_400_000))
