@@ -58,14 +58,9 @@ package struct AnswerModel: Sendable {
     /// What was assumed of the answers, in sentences, the most used first: of places alike in one, and of one class and model
     /// in one.
     package var sentences: [String] {
-        var told: [(places: AnswerPlaces, assumption: String)] = []
-        for deck in decks.sorted(by: { $0.drawn > $1.drawn }) {
-            if let same = told.firstIndex(where: { $0.assumption == deck.assumption }) {
-                told[same].places.add(deck.place)
-            } else {
-                told.append((AnswerPlaces(deck.place), deck.assumption))
-            }
-        }
+        let told = decks.sorted { $0.drawn > $1.drawn }.map { (place: $0.place, assumption: $0.assumption) }
+            .grouped { $0.assumption == $1.assumption }
+            .map { (places: AnswerPlaces(all: $0.map(\.place)), assumption: $0[0].assumption) }
         var sentences: [(work: String?, text: String)] = []
         for (places, assumption) in told {
             if let work = places.work, let same = sentences.firstIndex(where: { $0.work == work }) {

@@ -12,28 +12,19 @@ struct AnswerPlaces {
 
         /// `key a`, `keys a and b`, `keys a, b and c`.
         private static func list(_ one: String, _ several: String, _ names: [String]) -> String {
-            guard let last = names.last, names.count > 1 else { return "\(one) \(names.first ?? "")" }
-            return "\(several) \(names.dropLast().joined(separator: ", ")) and \(last)"
+            "\(names.count > 1 ? several : one) \(names.listed())"
         }
     }
 
-    private var all: [AnswerHistory.Place] = []
-
-    init(_ place: AnswerHistory.Place) { add(place) }
-
-    mutating func add(_ place: AnswerHistory.Place) { all.append(place) }
+    let all: [AnswerHistory.Place]
 
     /// First the keys of one class and model, then the models of one class on the same keys, then the classes.
     private var groups: [Group] {
-        var groups: [Group] = []
-        for place in all {
-            if let same = groups.firstIndex(where: {
-                $0.classes == [place.className] && $0.models == [place.model]
-            }) {
-                if !groups[same].keys.contains(place.key) { groups[same].keys.append(place.key) }
-            } else {
-                groups.append(Group(classes: [place.className], models: [place.model], keys: [place.key]))
-            }
+        let works = all.grouped { $0.className == $1.className && $0.model == $1.model }
+        var groups = works.map { places in
+            var keys: [String] = []
+            for place in places where !keys.contains(place.key) { keys.append(place.key) }
+            return Group(classes: [places[0].className], models: [places[0].model], keys: keys)
         }
         groups = Self.merged(groups, \.models) { $0.classes == $1.classes && $0.keys == $1.keys }
         return Self.merged(groups, \.classes) { $0.models == $1.models && $0.keys == $1.keys }
@@ -42,15 +33,11 @@ struct AnswerPlaces {
     private static func merged(
         _ groups: [Group], _ names: WritableKeyPath<Group, [String]>, where isAlike: (Group, Group) -> Bool
     ) -> [Group] {
-        var merged: [Group] = []
-        for group in groups {
-            if let same = merged.firstIndex(where: { isAlike($0, group) }) {
-                merged[same][keyPath: names] += group[keyPath: names]
-            } else {
-                merged.append(group)
-            }
+        groups.grouped(where: isAlike).map { alike in
+            var group = alike[0]
+            group[keyPath: names] = alike.flatMap { $0[keyPath: names] }
+            return group
         }
-        return merged
     }
 
     /// `class c, model m`, where they have only one of each; else nil.

@@ -13,14 +13,11 @@ extension [StopReason] {
 
     /// `3 parked: invalid_api_key, 2 failed: context_length`: the codes alone, the most frequent first.
     var codes: String {
-        var sums: [(state: JobState, code: String, jobs: Int, isAtLeast: Bool)] = []
-        for stop in self {
-            if let place = sums.firstIndex(where: { $0.state == stop.state && $0.code == stop.code }) {
-                sums[place].jobs += stop.jobs
-                sums[place].isAtLeast = sums[place].isAtLeast || stop.isAtLeast
-            } else {
-                sums.append((stop.state, stop.code, stop.jobs, stop.isAtLeast))
-            }
+        var sums = grouped { $0.state == $1.state && $0.code == $1.code }.map { stops in
+            (
+                state: stops[0].state, code: stops[0].code, jobs: stops.reduce(0) { $0 + $1.jobs },
+                isAtLeast: stops.contains(where: \.isAtLeast)
+            )
         }
         sums.sort { a, b in (a.state == b.state) ? a.jobs > b.jobs : a.state == .parked }
         let told = sums.prefix(StopReasons.toldReasons).map { sum in

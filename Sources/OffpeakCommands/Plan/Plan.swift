@@ -82,15 +82,10 @@ struct Plan: Sendable {
 extension Planner {
     /// Which parked jobs are part of the forecast.
     var takenUp: [String] {
-        inputs.takenUp.reduce(into: [(text: String, jobs: Int)]()) { told, group in
-            let text = "of b\(group.flow.batch) (\(group.reason.rawValue))"
-            if let same = told.firstIndex(where: { $0.text == text }) {
-                told[same].jobs += group.jobs
-            } else {
-                told.append((text, group.jobs))
-            }
-        }.map { text, jobs in
-            "\(Words.count(jobs, "parked job")) \(text) \(jobs == 1 ? "goes" : "go") on with the next run, and "
+        inputs.takenUp.grouped { $0.flow.batch == $1.flow.batch && $0.reason == $1.reason }.map { groups in
+            let jobs = groups.reduce(0) { $0 + $1.jobs }
+            let whose = "of b\(groups[0].flow.batch) (\(groups[0].reason.rawValue))"
+            return "\(Words.count(jobs, "parked job")) \(whose) \(jobs == 1 ? "goes" : "go") on with the next run, and "
                 + "\(jobs == 1 ? "is" : "are") in all of these figures; what does not fit is parked again"
         }
     }
@@ -100,24 +95,21 @@ extension Planner {
     func parked(beside stops: [ForecastResult.Stop] = []) -> [String] {
         var sentences: [String] = []
         for (batch, jobs) in inputs.parked {
-            var groups: [(code: String, reason: String, jobs: Int)] = []
-            for (group, reason) in inputs.parkedForMoney where group.flow.batch == batch {
+            let stopped = inputs.parkedForMoney.filter { $0.group.flow.batch == batch }.map { group, reason in
                 // What is too much for itself was judged by the smallest of its kind.
                 let why = group.jobs > 1 && reason.hasPrefix("this job alone") ? "of the smallest, " + reason : reason
-                if let same = groups.firstIndex(where: { $0.code == group.reason.rawValue && $0.reason == why }) {
-                    groups[same].jobs += group.jobs
-                } else {
-                    groups.append((group.reason.rawValue, why, group.jobs))
-                }
+                return (code: group.reason.rawValue, reason: why, jobs: group.jobs)
             }
-            for group in groups {
+            for alike in stopped.grouped(where: { $0.code == $1.code && $0.reason == $1.reason }) {
+                var group = alike[0]
+                group.jobs = alike.reduce(0) { $0 + $1.jobs }
                 let isTold = stops.contains { $0.end == .parked && $0.reason == group.reason }
                 sentences.append(
                     "\(Words.count(group.jobs, "parked job")) of b\(batch) (\(group.code)) "
                         + "\(group.jobs == 1 ? "stays" : "stay") parked, in none of these figures"
                         + (isTold ? ", for the same reason as those that are parked here" : ": \(group.reason)"))
             }
-            let rest = jobs - groups.reduce(0) { $0 + $1.jobs }
+            let rest = jobs - stopped.reduce(0) { $0 + $1.jobs }
             guard rest > 0 else { continue }
             sentences.append(
                 "\(Words.count(rest, "parked job")) of b\(batch) \(rest == 1 ? "waits" : "wait") for `offpeak retry "

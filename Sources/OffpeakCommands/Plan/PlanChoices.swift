@@ -125,45 +125,35 @@ struct PlanChoices {
         }
         notes += hurried
         let hasPlatform = configuration.keys.contains { $0.enabled && $0.isShared }
-        var bound: [(why: (one: String, several: String), names: [String])] = []
-        for policy in policies where hasPlatform && !keys(policy).contains(where: \.isShared) {
-            let posture = policy.posture.rawValue
-            let why =
-                policy.isClosed
-                ? ("is \(posture)", "are \(posture)") : ("uses no shared capacity", "use no shared capacity")
-            if let same = bound.firstIndex(where: { $0.why == why }) {
-                bound[same].names.append(policy.name)
-            } else {
-                bound.append((why, [policy.name]))
-            }
+        let bound = policies.filter { hasPlatform && !keys($0).contains(where: \.isShared) }.map { policy in
+            (name: policy.name, posture: policy.isClosed ? policy.posture.rawValue : nil)
         }
         return notes
-            + bound.map { why, names in
-                names.count == 1
-                    ? "class \(names[0]) \(why.one): no alternative takes it off its own keys"
-                    : "classes \(Words.list(names)) \(why.several): no alternative takes them off their own keys"
+            + bound.grouped { $0.posture == $1.posture }.map { classes in
+                let (names, posture) = (classes.map(\.name), classes[0].posture)
+                return names.count == 1
+                    ? "class \(names[0]) \(posture.map { "is \($0)" } ?? "uses no shared capacity"): no alternative takes it "
+                        + "off its own keys"
+                    : "classes \(names.listed()) \(posture.map { "are \($0)" } ?? "use no shared capacity"): no alternative takes "
+                        + "them off their own keys"
             }
     }
 
     /// Why lane sync serves what flex could: an answer there might come after the deadline.
     private func hurriedForFlex(_ main: ForecastResult) -> [String] {
-        var told: [(time: String, advice: Bool, names: [String])] = []
-        for policy in policies {
+        let hurried: [(name: String, time: String, advice: Bool)] = policies.compactMap { policy in
             let flows = planner.inputs.work.map(\.flow).filter { flow in
                 flow.className == policy.name && main.tooHurriedForFlex.contains(flow.id)
             }
-            guard let deadline = flows.compactMap(\.deadline).max() else { continue }
-            let time = policy.timeout(in: .flex).durationText
+            guard let deadline = flows.compactMap(\.deadline).max() else { return nil }
             // Below that, no time in which flex could answer leaves enough for lane sync.
             let advice = deadline - planner.inputs.now > .minutes(1)
-            if let same = told.firstIndex(where: { $0.time == time && $0.advice == advice }) {
-                told[same].names.append(policy.name)
-            } else {
-                told.append((time, advice, [policy.name]))
-            }
+            return (policy.name, policy.timeout(in: .flex).durationText, advice)
         }
-        return told.map { time, advice, names in
-            "\(Words.list("class", plural: "classes", names)): lane sync serves, not flex: an answer there may take \(time), "
+        return hurried.grouped { $0.time == $1.time && $0.advice == $1.advice }.map { classes in
+            let (time, advice) = (classes[0].time, classes[0].advice)
+            return
+                "\(Words.list("class", plural: "classes", classes.map(\.name))): lane sync serves, not flex: an answer there may take \(time), "
                 + "and after that lane sync could not do all by the deadline"
                 + (advice ? "; with a shorter `timeout`, flex may be used" : "")
         }

@@ -130,18 +130,11 @@ struct PlanInputs: Sendable {
         memory = try reader.runMemory(calendar, at: now)
         // Jobs in flight are counted as not sent, so their sending is not counted.
         memory.attempts.removeAll { $0.ended == nil }
-        var rejected: [(reason: String, keys: [String])] = []
-        for key in memory.keys where key.health == "rejected" {
-            if let same = rejected.firstIndex(where: { $0.reason == key.reason }) {
-                rejected[same].keys.append(key.key)
-            } else {
-                rejected.append((key.reason, [key.key]))
-            }
-        }
-        for (reason, keys) in rejected {
+        for keys in memory.keys.filter({ $0.health == "rejected" }).grouped(where: { $0.reason == $1.reason }) {
             let (are, were) = keys.count == 1 ? ("is", "it was") : ("are", "they were")
             assumptions.append(
-                "\(Words.list("key", keys)) \(are) taken to be mended: when \(were) last used, \(reason)")
+                "\(Words.list("key", keys.map(\.key))) \(are) taken to be mended: when \(were) last used, \(keys[0].reason)"
+            )
         }
         spend = try reader.spend()
         pauses = try reader.pauses()

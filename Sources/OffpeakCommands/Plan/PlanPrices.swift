@@ -59,13 +59,13 @@ extension Planner {
             let list = sources.map { source in
                 // A key's own prices name it.
                 let isOwn = source.name.hasPrefix("keys.")
-                return source.name + " for \(Words.list(source.models))"
+                return source.name + " for \(source.models.listed())"
                     + (isOwn ? "" : " on \(Words.list("key", source.keys))")
             }
             sentences.append("prices are from: " + list.joined(separator: "; "))
         }
         if !searching.isEmpty {
-            let list = Words.list(searching)
+            let list = searching.listed()
             sentences.append("what \(list) searches by itself is charged besides, and is in no sum of money")
         }
         if !unknown.isEmpty {

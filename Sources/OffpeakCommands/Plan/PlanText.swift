@@ -176,15 +176,7 @@ extension Plan {
 
     /// What waits for one and the same reason again and again is told once.
     private var waits: [String] {
-        var told: [(reason: String, waits: [ForecastResult.Wait])] = []
-        for wait in result.waits {
-            if let same = told.firstIndex(where: { $0.reason == wait.reason }) {
-                told[same].waits.append(wait)
-            } else {
-                told.append((wait.reason, [wait]))
-            }
-        }
-        return told.map { reason, waits in
+        result.waits.grouped { $0.reason == $1.reason }.map { waits in
             func part(_ wait: ForecastResult.Wait) -> String { "\(wait.jobs) until \(clock(wait.until))" }
             var text = "\(Words.count(waits[0].jobs, "job")) until \(clock(waits[0].until))"
             if waits.count > 3 {
@@ -195,7 +187,7 @@ extension Plan {
             } else {
                 text += waits.dropFirst().map { ", " + part($0) }.joined()
             }
-            return "deferred: \(text): \(reason)"
+            return "deferred: \(text): \(waits[0].reason)"
         }
     }
 

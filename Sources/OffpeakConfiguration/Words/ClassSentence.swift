@@ -67,29 +67,29 @@ private struct ClassSentence {
     private var keysInWords: String {
         let closed = policy.isClosed ? " and through no other key, whatever happens" : ""
         var without: [String] = []
-        if !disabled.isEmpty { without.append("\(list(disabled)) \(disabled.count == 1 ? "is" : "are") disabled") }
+        if !disabled.isEmpty { without.append("\(disabled.listed()) \(disabled.count == 1 ? "is" : "are") disabled") }
         if !expired.isEmpty {
             without.append(
-                "the \(expired.count == 1 ? "secret of \(expired[0]) has" : "secrets of \(list(expired)) have") expired"
+                "the \(expired.count == 1 ? "secret of \(expired[0]) has" : "secrets of \(expired.listed()) have") expired"
             )
         }
-        let left = without.isEmpty ? "" : " (\(list(without)))"
+        let left = without.isEmpty ? "" : " (\(without.listed()))"
         switch keys.count {
         case 0 where !shared.isEmpty:
             return
-                "Sends through \(list(shared, "or")), billed by a platform, since no key of your own may serve it\(left)"
+                "Sends through \(shared.listed("or")), billed by a platform, since no key of your own may serve it\(left)"
         case 0:
             let why =
                 expired.isEmpty
-                ? disabled.isEmpty ? "no key may serve it" : "all its keys are disabled: \(list(disabled))"
-                : list(without)
+                ? disabled.isEmpty ? "no key may serve it" : "all its keys are disabled: \(disabled.listed())"
+                : without.listed()
             return "Can send nothing now, since \(why)\(closed)"
         case 1: return "Sends through \(keys[0])\(left)\(closed)"
         default: break
         }
         switch policy.objective {
-        case .speed: return "Sends through whichever of \(list(keys)) has room and answers fastest\(left)\(closed)"
-        case .cost: return "Sends through whichever of \(list(keys)) has room and is cheapest\(left)\(closed)"
+        case .speed: return "Sends through whichever of \(keys.listed()) has room and answers fastest\(left)\(closed)"
+        case .cost: return "Sends through whichever of \(keys.listed()) has room and is cheapest\(left)\(closed)"
         case .order: break
         }
         return "Sends through \(keys[0]) while it has room, then \(keys.dropFirst().joined(separator: ", then "))"
@@ -102,14 +102,14 @@ private struct ClassSentence {
             policy.lanes.contains(.sync)
             ? "by lane sync where that has no room for long or would be too late for a deadline"
             : "and waits where that has no room"
-        return "on \(list(flex)) it goes by the cheaper lane flex, \(otherwise)"
+        return "on \(flex.listed()) it goes by the cheaper lane flex, \(otherwise)"
     }
 
     private var platform: String {
         if policy.shared == .never || policy.isClosed { return "nothing billed by a platform may serve it" }
         guard !shared.isEmpty else { return "there is no platform-billed key that could serve it" }
         if keys.isEmpty { return "so all of it is billed by a platform" }
-        let who = "\(list(shared)), billed by a platform, \(shared.count == 1 ? "serves" : "serve")"
+        let who = "\(shared.listed()), billed by a platform, \(shared.count == 1 ? "serves" : "serve")"
         return switch policy.shared {
         case .never, .spill: "\(who) only what would else miss the deadline"
         case .whenExhausted: "\(who) only what its own keys cannot"
@@ -163,7 +163,7 @@ private struct ClassSentence {
                 add(Self.event(failure), ladder, failure)
             }
         }
-        return fates.map { "a job that \(list($0.events, "or")) \($0.fate)" }
+        return fates.map { "a job that \($0.events.listed("or")) \($0.fate)" }
     }
 
     private static func event(_ failure: FailureClass) -> String {
@@ -202,7 +202,7 @@ private struct ClassSentence {
                     ? "waits for the reset" : "waits for it to recover"
             case .park: "is parked for a person"
             case .fail: "ends as failed"
-            case .shared: "goes to \(list(shared, "or"))"
+            case .shared: "goes to \(shared.listed("or"))"
             }
         }
         // A ladder with no other end waits: `JobLadder` defers a job that no step can help.
@@ -234,7 +234,7 @@ private struct ClassSentence {
         guard let window = policy.window else { return nil }
         let names = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
         let days = window.days.sorted().map { names[$0 - 1] }
-        let on = days.count == 7 ? "" : " on nights and days that begin on \(list(days))"
+        let on = days.count == 7 ? "" : " on nights and days that begin on \(days.listed())"
         if window.open == window.close && days.count == 7 { return "its window is never closed" }
         return "sends only from \(clock(window.open)) to \(clock(window.close)) \(configuration.timeZoneName) time\(on)"
     }
@@ -242,9 +242,5 @@ private struct ClassSentence {
     private func clock(_ minute: Int) -> String {
         func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
         return "\(two(minute / 60)):\(two(minute % 60))"
-    }
-
-    private func list(_ words: [String], _ last: String = "and") -> String {
-        words.count < 2 ? words.joined() : words.dropLast().joined(separator: ", ") + " \(last) \(words.last!)"
     }
 }

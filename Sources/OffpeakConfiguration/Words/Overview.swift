@@ -68,7 +68,7 @@ private struct Overview {
     private func fallback(of policy: ClassPolicy) -> String {
         let (own, shared) = (own(policy).map(\.name), shared(policy).map(\.name))
         var ways: [String] = []
-        if own.count > 1 { ways.append("from one of \(list(own)) to another") }
+        if own.count > 1 { ways.append("from one of \(own.listed()) to another") }
         if !shared.isEmpty && !own.isEmpty {
             let share =
                 switch policy.shared {
@@ -76,19 +76,19 @@ private struct Overview {
                 case .whenExhausted: "for what those cannot take"
                 case .always: "whenever those have no room"
                 }
-            ways.append("to \(list(shared)), billed by a platform, \(share)")
+            ways.append("to \(shared.listed()), billed by a platform, \(share)")
         }
         let chains = policy.models.values.contains { $0.count > 1 }
         if chains && policy.ladders.values.contains(where: { $0.contains(.nextModel) }) {
             ways.append("to the next model of its chain")
         }
         let limit = policy.isClosed ? ", and to nothing else" : ""
-        if !ways.isEmpty { return "may fall back \(list(ways))\(limit)" }
+        if !ways.isEmpty { return "may fall back \(ways.listed())\(limit)" }
         if let only = own.first ?? shared.first, own.count + shared.count == 1 {
             return "does not fall back: \(only) alone may serve it\(policy.isClosed ? ", whatever happens" : "")"
         }
         if own.isEmpty && !shared.isEmpty {
-            return "does not fall back: \(list(shared)), billed by a platform, are all it has"
+            return "does not fall back: \(shared.listed()), billed by a platform, are all it has"
         }
         return "has no key now"
     }
@@ -100,7 +100,7 @@ private struct Overview {
         for objective in Objective.allCases {
             let policies = configuration.classes.filter { $0.objective == objective }
             guard !policies.isEmpty else { continue }
-            let names = list(policies.map(\.name))
+            let names = policies.map(\.name).listed()
             switch objective {
             case .cost: parts.append("\(names): the lowest cost\(credits(policies))")
             case .order: parts.append("\(names): the order of the keys, whatever they cost")
@@ -115,14 +115,14 @@ private struct Overview {
         let serving = configuration.keys.filter { key in key.isUsable(at: now) && policies.contains { $0.admits(key) } }
         func names(_ isMeant: (KeyDescriptor) -> Bool) -> String? {
             let names = serving.filter(isMeant).map(\.name)
-            return names.isEmpty ? nil : list(names)
+            return names.isEmpty ? nil : names.listed()
         }
         var parts: [String] = []
         if let keys = names({ $0.credit.map { !$0.isExpired(at: now) } ?? false }) {
             parts.append("the prepaid credit of \(keys)")
         }
         if let keys = names({ $0.provisionedTPM != nil }) { parts.append("the paid-for throughput of \(keys)") }
-        let first = parts.isEmpty ? "" : ", \(list(parts)) first"
+        let first = parts.isEmpty ? "" : ", \(parts.listed()) first"
         let own = names(configuration.hasOwnPrices).map { ", at the prices agreed for \($0)" } ?? ""
         return first + own
     }
@@ -137,9 +137,10 @@ private struct Overview {
         }
         let words = closed.map { policy in
             let keys = configuration.keys(for: policy).map(\.name)
-            return "\(policy.name) never leaves \(keys.isEmpty ? "its keys" : list(keys)), for any reason"
+            return "\(policy.name) never leaves \(keys.isEmpty ? "its keys" : keys.listed()), for any reason"
         }
-        let rest = open.isEmpty ? [] : ["\(list(open)) may use any key that suits \(open.count == 1 ? "it" : "them")"]
+        let rest =
+            open.isEmpty ? [] : ["\(open.listed()) may use any key that suits \(open.count == 1 ? "it" : "them")"]
         return sentence(words + rest)
     }
 
@@ -162,11 +163,11 @@ private struct Overview {
             parts.append(
                 "\(policy.name) spends at most \(budget.limit.text) US dollars a \(budget.per.rawValue), \(then)")
         }
-        if !free.isEmpty { parts.append("\(list(free)) \(free.count == 1 ? "has" : "have") no budget") }
+        if !free.isEmpty { parts.append("\(free.listed()) \(free.count == 1 ? "has" : "have") no budget") }
         let quotas =
             configuration.keys.compactMap { key in key.quota.map { "\(key.name) \($0.text)" } }
             + configuration.pools.compactMap { pool in pool.quota.map { "pool \(pool.name) \($0.text)" } }
-        if !quotas.isEmpty { parts.append("hard stops: \(list(quotas))") }
+        if !quotas.isEmpty { parts.append("hard stops: \(quotas.listed())") }
         parts.append(
             "`status` and `keys` tell what is spent and left, `report --by bill` both bills and each credit or allowance that "
                 + "ends, `explain` every attempt, and `run` says when traffic moves to another bill")
@@ -176,10 +177,6 @@ private struct Overview {
     // MARK: Words
 
     private func sentence(_ parts: [String]) -> String { parts.joined(separator: "; ") + "." }
-
-    private func list(_ words: [String]) -> String {
-        words.count < 2 ? words.joined() : words.dropLast().joined(separator: ", ") + " and \(words.last!)"
-    }
 }
 
 extension Configuration {

@@ -66,14 +66,7 @@ package struct StopReasons {
     }
 
     private static func grouped(_ reasons: [StopReason]) -> [[StopReason]] {
-        var codes: [[StopReason]] = []
-        for reason in reasons {
-            if let place = codes.firstIndex(where: { $0[0].isAkin(to: reason) }) {
-                codes[place].append(reason)
-            } else {
-                codes.append([reason])
-            }
-        }
+        let codes = reasons.grouped { $0.isAkin(to: $1) }
         func jobs(_ code: [StopReason]) -> Int { code.reduce(0) { $0 + $1.jobs } }
         return codes.sorted { a, b in
             if a[0].state != b[0].state { return a[0].state == .parked }
