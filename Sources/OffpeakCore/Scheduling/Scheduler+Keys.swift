@@ -158,8 +158,8 @@ extension Scheduler {
         // First what lasts: work must not wait for room on a key that will never serve it.
         if let lasting = lastingObstacle(key, model, state.flow.endpoint, at: now) {
             // Where the class's budget has no room for the job, it is no use that this key is mended or has rested.
-            if let model, let money = moneyObstacle(key, model, lane, ticket, state, at: now), money.isOfClass,
-                !money.isPace
+            if let model, classes[state.classIndex].budget != nil,
+                let money = moneyObstacle(key, model, lane, ticket, state, at: now), money.isOfClass, !money.isPace
             {
                 return money
             }

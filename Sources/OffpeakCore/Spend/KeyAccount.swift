@@ -249,6 +249,12 @@ struct ProvisionedThroughput: Sendable {
     init(tokensPerMinute: Int) { limit = tokensPerMinute }
 
     mutating func hasRoom(_ tokens: Int, at now: Timestamp) -> Bool {
+        forget(at: now)
+        return sum + tokens <= limit
+    }
+
+    /// What was taken a minute ago is room again.
+    private mutating func forget(at now: Timestamp) {
         while first < taken.count, taken[first].at + .minutes(1) <= now {
             sum -= taken[first].tokens
             first += 1
@@ -258,13 +264,12 @@ struct ProvisionedThroughput: Sendable {
             dropped += first
             first = 0
         }
-        return sum + tokens <= limit
     }
 
     /// What can be taken until a moment: what is free at once, and then each minute what the one before took.
     mutating func capacity(until end: Timestamp, at now: Timestamp) -> Int {
         guard end >= now else { return 0 }
-        _ = hasRoom(0, at: now)
+        forget(at: now)
         let (turns, rest) = (end - now).milliseconds.quotientAndRemainder(dividingBy: 60_000)
         var left = sum
         for entry in taken[first...] where entry.at + .minutes(1) <= now + .milliseconds(rest) { left -= entry.tokens }
@@ -306,7 +311,7 @@ struct ProvisionedThroughput: Sendable {
     /// An answer came. Where it used more than was taken for it, the rest is taken of what has room now; returns the tokens
     /// for which there is none.
     mutating func settle(_ number: Int, taken estimate: Int, used: Int, at now: Timestamp) -> Int {
-        _ = hasRoom(0, at: now)
+        forget(at: now)
         guard used > estimate else {
             correct(number, to: used)
             return 0
