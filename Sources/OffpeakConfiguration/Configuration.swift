@@ -117,6 +117,11 @@ package struct Configuration: Sendable {
         return admitted.filter { !$0.isShared } + admitted.filter(\.isShared)
     }
 
+    /// The classes, each with the names of its keys in its order, as the scheduler takes them.
+    package var classesWithKeys: [(ClassPolicy, [String])] {
+        classes.map { policy in (policy, keys(for: policy).map(\.name)) }
+    }
+
     /// Those of a class's keys that are shared capacity.
     package func sharedKeys(for policy: ClassPolicy) -> [KeyDescriptor] { keys(for: policy).filter(\.isShared) }
 }

@@ -75,7 +75,7 @@ struct PlanChoices {
             var unpriced = Unpriced()
             for share in main.shares {
                 let other = self.charge(of: share, on: lane)
-                if other == nil, configuration.isUnpriced(share) { unpriced.add(share) }
+                if other == nil, configuration.isUnpriced(share.route, share.usage) { unpriced.add(share) }
                 isCheaper = isCheaper || other != nil
                 charge = charge + (other ?? share.charge)
             }

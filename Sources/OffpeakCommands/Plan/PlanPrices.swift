@@ -12,21 +12,13 @@ struct Unpriced: Sendable, Equatable {
     init() {}
 
     init(_ shares: [ForecastResult.Share], configuration: Configuration) {
-        for share in shares where configuration.isUnpriced(share) { add(share) }
+        for share in shares where configuration.isUnpriced(share.route, share.usage) { add(share) }
     }
 
     mutating func add(_ share: ForecastResult.Share) {
         jobs += share.jobs
         if share.route.bill != .platform { isOnProviders = true }
         if share.route.bill != .provider { isOnPlatforms = true }
-    }
-}
-
-extension Configuration {
-    /// Whether what a share used has no known price.
-    func isUnpriced(_ share: ForecastResult.Share) -> Bool {
-        guard share.usage.totalTokens > 0, let key = key(share.route.key) else { return false }
-        return priceBook.price(of: key, model: share.route.model) == nil
     }
 }
 

@@ -108,7 +108,7 @@ extension Plan {
             lines[place].jobs += share.jobs
             lines[place].usage = lines[place].usage + share.usage
             lines[place].charge = lines[place].charge + share.charge
-            if planner.configuration.isUnpriced(share) { lines[place].unpriced.add(share) }
+            if planner.configuration.isUnpriced(share.route, share.usage) { lines[place].unpriced.add(share) }
         }
         return lines
     }

@@ -23,12 +23,11 @@ struct BudgetView {
         return names.compactMap { name in
             guard let budget = configuration.policy(of: name)?.budget else { return nil }
             let period = budget.per.period
-            let rows = lines.map(\.row).filter {
-                $0.className == name && $0.isIn(period, calendar) && (period != nil || $0.batch == batch.id)
+            func counts(_ className: String, _ of: BatchID, _ day: Int) -> Bool {
+                className == name && calendar.isPresent(day, in: period) && (period != nil || of == batch.id)
             }
-            let held = reservations.filter { one in
-                one.className == name && (period.map { one.day >= calendar.began[$0] ?? 0 } ?? (one.batch == batch.id))
-            }
+            let rows = lines.map(\.row).filter { counts($0.className, $0.batch, $0.day) }
+            let held = reservations.filter { counts($0.className, $0.batch, $0.day) }
             return BudgetView(
                 className: name, budget: budget, used: rows.reduce(.zero) { $0 + $1.charge.billed },
                 reserved: held.reduce(.zero) { $0 + $1.billed }, inFlight: held.reduce(0) { $0 + $1.attempts },
@@ -75,8 +74,7 @@ struct MoneyOutlook {
     init(_ configuration: Configuration, lines: [SpendLine], at wall: Timestamp) {
         now = wall
         scheduler = Scheduler(
-            keys: configuration.keys, pools: configuration.pools,
-            classes: configuration.classes.map { policy in (policy, configuration.keys(for: policy).map(\.name)) },
+            keys: configuration.keys, pools: configuration.pools, classes: configuration.classesWithKeys,
             prices: configuration.priceBook, seed: 1)
         scheduler.recall(lines.map(\.row), CalendarPosition(containing: wall, in: configuration.timeZone))
     }

@@ -154,11 +154,14 @@ struct KeyMoney {
     }
 }
 
+extension CalendarPosition {
+    /// Whether a day belongs to the present period; without one, every day does.
+    func isPresent(_ day: Int, in period: Period?) -> Bool { period.map { day >= began[$0] ?? 0 } ?? true }
+}
+
 extension SpendRow {
     /// Whether it counts in the present period; without one, everything does.
-    func isIn(_ period: Period?, _ calendar: CalendarPosition) -> Bool {
-        period.map { day >= calendar.began[$0] ?? 0 } ?? true
-    }
+    func isIn(_ period: Period?, _ calendar: CalendarPosition) -> Bool { calendar.isPresent(day, in: period) }
 
     /// What a quota counts of it.
     var amount: PeriodUse.Amount {

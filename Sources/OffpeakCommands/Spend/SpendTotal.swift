@@ -77,11 +77,13 @@ enum MoneyText {
 extension Configuration {
     /// Rows whose price nobody knows: their tokens are counted, their money is not.
     func unpriced(_ lines: [SpendLine]) -> [SpendLine] {
-        lines.filter { line in
-            guard line.row.usage.totalTokens > 0, line.row.charge.value == .zero else { return false }
-            guard let key = key(line.row.route.key) else { return false }
-            return priceBook.price(of: key, model: line.row.route.model) == nil
-        }
+        lines.filter { $0.row.charge.value == .zero && isUnpriced($0.row.route, $0.row.usage) }
+    }
+
+    /// Whether tokens were used on a key whose price for the model nobody knows.
+    func isUnpriced(_ route: LedgerRoute, _ usage: Usage) -> Bool {
+        guard usage.totalTokens > 0, let key = key(route.key) else { return false }
+        return priceBook.price(of: key, model: route.model) == nil
     }
 }
 

@@ -87,8 +87,7 @@ package final class Engine {
         lastAnswer = now
         calendar = RunCalendar(configuration: configuration, clock: clock)
         scheduler = Scheduler(
-            keys: configuration.keys, pools: configuration.pools,
-            classes: configuration.classes.map { policy in (policy, configuration.keys(for: policy).map(\.name)) },
+            keys: configuration.keys, pools: configuration.pools, classes: configuration.classesWithKeys,
             prices: configuration.priceBook, refreshableKeys: secrets.refreshable, seed: options.seed)
         let retained = configuration.classes.compactMap { policy in policy.retain.map { (policy.name, $0) } }
         try queue.retain(Dictionary(uniqueKeysWithValues: retained))
