@@ -93,6 +93,20 @@ import Testing
         #expect(bench.count(.succeeded) == 20 && bench.startsByKey["dear"] == 4)
     }
 
+    @Test func `a flow that waits for a cheaper key beside one with room says so, once`() {
+        var bench = Bench(
+            keys: [key("cheap", limits: Limits(rpm: 2)), key("dear")], classes: [policy("x", .cost)],
+            prices: prices(["cheap": (1, 1), "dear": (10, 10)]))
+        bench.submit(6, to: 1, class: "x", deadline: second(3_600))
+        bench.flows[0].waiting = 6
+        bench.tell()
+        bench.run(for: .seconds(29))
+        let told = bench.holds.compactMap { $0.hold?.reason }
+        #expect(told == ["key cheap is cheaper and has room in time"], "\(bench.starts.count) sent")
+        bench.run(for: .minutes(5))
+        #expect(bench.count(.succeeded) == 6 && bench.startsByKey["dear"] == nil && bench.hold(on: 1) == nil)
+    }
+
     @Test(arguments: 0..<UInt64(300))
     func `whatever jobs some keys can never take, no key idles beside work that it takes`(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
