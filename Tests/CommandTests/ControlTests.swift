@@ -175,6 +175,42 @@ import Testing
         try await place.ok("run")
     }
 
+    @Test(arguments: [("0.2", "exceeds_budget", 5), ("0.9", "budget_exhausted", 2)])
+    func `retry says so, too, of jobs that the lack of money has ended as failed`(
+        usd: String, code: String, count: Int
+    ) async throws {
+        let (place, provider) = try await Workplace.rehearsed(
+            #"{ latency: "5ms", answer: { tokens: { min: 30, max: 30 } }, keys: { "test-key-one": {} } }"#)
+        func configure(_ usd: String) throws {
+            try place.write(
+                """
+                { providers: { "r": { kind: "openai", base_url: "\(provider.url)" } },
+                  keys: { "one": { provider: "r", secret: { env: "TEST_KEY_ONE" }, limits: { concurrent: 1 },
+                                   prices: { "m": { input: 0, output: 10000 } } } },
+                  classes: { "nightly": { posture: "cost", budget: { usd: \(usd), per: "day", then: "fail" } } } }
+                """, to: "offpeak.json5")
+        }
+        try configure(usd)
+        let lines = (1...5).map {
+            #"{"custom_id":"p-\#($0)","method":"POST","url":"/v1/chat/completions","body":"#
+                + #"{"model":"m","max_tokens":30,"messages":[{"role":"user","content":"say \#($0)"}]}}"# + "\n"
+        }
+        try place.write(lines.joined(), to: "in.jsonl")
+        try await place.ok("submit", "in.jsonl", "--class", "nightly")
+        #expect(try await place.run("run").status == 3)
+        #expect(try await place.status()["jobs"]["failed"].int == count)
+        let told = try await place.run("retry", "b1", "--failed", "--json").document()
+        #expect(told["retried"].int == count && told["stops_again"].list.count == 1)
+        #expect(told["stops_again"][0]["code"].text == code && told["stops_again"][0]["jobs"].int == count)
+        #expect(try await place.run("run").status == 3, "and so it is")
+        #expect(try await place.status()["jobs"]["failed"].int == count)
+        try configure("9")
+        #expect(
+            try await place.run("retry", "b1").err == "b1: \(count) jobs will be tried again by `offpeak run`\n",
+            "once there is money, nothing stands in the way")
+        try await place.ok("run")
+    }
+
     @Test func `retry says which jobs cannot be tried again, since their prompts are not kept`() async throws {
         let (place, _) = try await Workplace.rehearsed(
             #"{ latency: "5ms", keys: { "test-key-one": {} }, faults: [{ what: "bad-request", at: [2, 4] }] }"#,

@@ -72,7 +72,7 @@ extension Command {
             default: .all
             }
         let batch = try context.batchNamed(0)
-        let before = try RetryOutlook.parked(of: batch, which, in: context)
+        let before = try RetryOutlook.stopped(of: batch, which, in: context)
         let control = try QueueControl(queue: context.queuePath)
         defer { control.close() }
         let count = try control.retry(batch.id, which, at: RunnerClock().now)
