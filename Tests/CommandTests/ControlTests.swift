@@ -90,6 +90,48 @@ import Testing
         #expect(try await place.run("cancel", "b1").err == "b1: 0 jobs cancelled\n", "cancelling twice is no mistake")
     }
 
+    @Test func `what was in flight when its batch was cancelled and its run was killed is told as it was`() async throws {
+        let (place, provider) = try await Workplace.rehearsed(
+            #"{ latency: "30s", keys: { "test-key-one": {} } }"#, limits: "concurrent: 1")
+        try await place.submit(2)
+        let run = try place.start("run")
+        try await provider.until("a request") { $0["in_flight"].int == 1 }
+        #expect(try await place.run("cancel", "b1").err == "b1: 1 job cancelled\n")
+        run.signal(SIGKILL)
+        #expect(await run.wait() == 137)
+        let next = try await place.run("run")
+        #expect(
+            next.err == "an earlier run ended with 1 request in flight: its outcome is unknown; it is cancelled\n"
+                + "0 jobs succeeded, 0 failed, 0 parked\n" && next.status == 0, "\(next)")
+        let messages = try Document.lines(try await place.ok("results", "b1")).map { $0["error"]["message"].text }
+        #expect(
+            messages == [
+                "the batch was cancelled after this job was sent; its answer was lost, and may have been charged",
+                "the batch was cancelled before this job was sent",
+            ])
+        let sent = try await place.ok("explain", "b1", "p-1")
+        #expect(sent.contains("\n     → cancel: unknown_outcome: its batch was cancelled\n"), "\(sent)")
+        #expect(!sent.contains("park") && !sent.contains("then its batch"), "\(sent)")
+        let attempt = try await place.run("explain", "b1", "p-1", "--json").document()["attempts"][0]
+        #expect(attempt["disposition"].text == "cancel" && attempt["outcome"].text == "unknown")
+        #expect(try await place.ok("explain", "b1", "p-2").hasSuffix(": cancelled\n  never sent\n"))
+    }
+
+    @Test func `a parked job whose batch is cancelled later keeps the story of its attempts`() async throws {
+        let (place, _) = try await Workplace.rehearsed(
+            #"{ latency: "5ms", keys: { "test-key-one": {} }, faults: [{ what: "revoked", after_requests: 0 }] }"#)
+        try await place.submit(1)
+        #expect(try await place.run("run").status == 3)
+        #expect(try await place.run("cancel", "b1").err == "b1: 1 job cancelled\n")
+        let story = try await place.ok("explain", "b1", "p-1")
+        #expect(
+            story.contains("\n     → park: key_rejected: waits for a person\n")
+                && story.hasSuffix("\n  then its batch was cancelled\n"), "\(story)")
+        #expect(
+            try Document(try await place.ok("results", "b1"))["error"]["message"].text
+                == "the batch was cancelled after this job was sent, and before it was answered")
+    }
+
     @Test func `retry gives the chosen jobs a new start`() async throws {
         // The key is revoked after four requests; two of those are refused as wrong.
         let (place, provider) = try await Workplace.rehearsed(

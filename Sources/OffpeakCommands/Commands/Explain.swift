@@ -211,7 +211,7 @@ struct Explanation {
             lines.append("  waits\(until): \(hold.reason)")
         }
         if let failure = job.failure { lines.append("  \(failure.code): \(failure.message)") }
-        if attempts.isEmpty { lines.append("  not sent yet") }
+        if attempts.isEmpty { lines.append(job.state.isFinal ? "  never sent" : "  not sent yet") }
         for attempt in attempts {
             var head =
                 "  \(attempt.number). \(TimeText.rfc3339(attempt.started)) key \(attempt.key), model \(attempt.model), lane \(attempt.lane.rawValue), on \(attempt.bill.words): "
@@ -232,6 +232,10 @@ struct Explanation {
                     "     \(attempt.usage.inputTokens) input tokens, \(attempt.usage.outputTokens) output tokens")
             }
             lines.append("     " + Self.cost(attempt))
+        }
+        // What its last attempt came to was true until then.
+        if job.state == .cancelled, let last = attempts.last, last.disposition != "cancel" {
+            lines.append("  then its batch was cancelled")
         }
         return lines
     }
