@@ -112,8 +112,10 @@ import Testing
         let sent = try await place.ok("explain", "b1", "p-1")
         #expect(sent.contains("\n     → cancel: unknown_outcome: its batch was cancelled\n"), "\(sent)")
         #expect(!sent.contains("park") && !sent.contains("then its batch"), "\(sent)")
+        #expect(sent.contains(": unknown\n"), "nobody knows how long it took: \(sent)")
         let attempt = try await place.run("explain", "b1", "p-1", "--json").document()["attempts"][0]
         #expect(attempt["disposition"].text == "cancel" && attempt["outcome"].text == "unknown")
+        #expect(attempt["ended"].isNull && attempt["recorded"].text > attempt["started"].text)
         #expect(try await place.ok("explain", "b1", "p-2").hasSuffix(": cancelled\n  never sent\n"))
     }
 

@@ -97,7 +97,9 @@ struct Explanation {
         writer.member("lane", attempt.lane.rawValue)
         writer.member("bill", attempt.bill.rawValue)
         writer.member("started", attempt.started)
-        writer.member("ended", attempt.ended)
+        writer.member("ended", Self.end(of: attempt))
+        // When the books took it in: of a run that died, when the next one began.
+        writer.member("recorded", attempt.ended)
         writer.member("outcome", Self.word(attempt.outcome))
         writer.member("failure_class", attempt.failureClass)
         writer.member("code", attempt.code)
@@ -135,6 +137,11 @@ struct Explanation {
         case .failed: "failed"
         case .unknown: "unknown"
         }
+    }
+
+    /// When an attempt ended; nil where nobody knows: that of a run that died was closed by the next run, whenever that came.
+    private static func end(of attempt: AttemptRecord) -> Timestamp? {
+        attempt.code == Failure.runnerDiedCode ? nil : attempt.ended
     }
 
     /// What `unknown` means.
@@ -216,7 +223,7 @@ struct Explanation {
             var head =
                 "  \(attempt.number). \(TimeText.rfc3339(attempt.started)) key \(attempt.key), model \(attempt.model), lane \(attempt.lane.rawValue), on \(attempt.bill.words): "
             head += Self.word(attempt.outcome)
-            if let ended = attempt.ended { head += " after \(TimeText.length(ended - attempt.started))" }
+            if let ended = Self.end(of: attempt) { head += " after \(TimeText.length(ended - attempt.started))" }
             lines.append(head)
             if let message = attempt.message, !message.isEmpty {
                 lines.append("     \(attempt.failureClass ?? ""): \(message)")
