@@ -89,9 +89,15 @@ import Testing
         #expect(Set(waits.map { String($0.1) }) == ["one", "two"], "\(text)")
     }
 
-    @Test func `--no-wait does not wait for a provider that is down, and says which`() async throws {
-        let (place, provider) = try await Workplace.rehearsed()
-        try await place.submit(3)
+    @Test func `--no-wait does not wait for a provider that is down, and says which, with what waits for each key`()
+        async throws
+    {
+        let (place, provider) = try await Workplace.rehearsed(
+            classes: #""one": { posture: "strict", keys: { only: ["one"] } }, "#
+                + #""two": { posture: "strict", keys: { only: ["two"] } }"#,
+            more: #""two": { provider: "rehearsed", secret: { env: "TEST_KEY_TWO" } },"#)
+        try await place.submit(3, class: "one")
+        try await place.submit(5, class: "two")
         provider.child.signal(SIGKILL)
         _ = await provider.child.wait()
         let start = ContinuousClock.now
@@ -99,7 +105,7 @@ import Testing
         #expect(outcome.status == 4 && ContinuousClock.now - start < .seconds(30), "\(outcome)")
         #expect(
             outcome.err.contains(
-                /^not waited for: 3 jobs; key one: no connection.*\n0 jobs succeeded, 0 failed, 0 parked, 3 still waiting\n/
+                /^not waited for: 3 jobs; key one: no connection.*\nnot waited for: 5 jobs; key two: no connection.*\n0 jobs succeeded, 0 failed, 0 parked, 8 still waiting\n/
             ),
             "\(outcome)")
     }
