@@ -21,7 +21,7 @@ import Testing
             .object([
                 "state": .oneOf(["parked", "failed"]), "failure_class": .text, "code": .text, "jobs": .int,
                 "at_least": .bool,
-                "reason": .text, "hint": .orNull(.text),
+                "reason": .text, "first_line": .int, "hint": .orNull(.text),
             ])),
         "usage": usage, "cost": cost,
     ])
