@@ -9,11 +9,13 @@ extension Command {
         syntax: CommandSyntax("cancel", ["BATCH"], help: "ends what has not begun; what is in flight still finishes")
     ) { context in
         let batch = try context.batchNamed(0)
+        if batch.state == .intake { return try context.discard(batch) }
         if batch.state == .open, batch.counts.open == 0 {
             // Marked as cancelled, it could not be retried any more.
             context.answer("b\(batch.id) is done: there is nothing to cancel") {
                 $0.member("batch", "b\(batch.id)")
                 $0.member("cancelled", 0)
+                $0.member("deleted", 0)
             }
             return .success
         }
@@ -23,6 +25,7 @@ extension Command {
         context.answer("b\(batch.id): \(Words.count(count, "job")) cancelled") {
             $0.member("batch", "b\(batch.id)")
             $0.member("cancelled", count)
+            $0.member("deleted", 0)
         }
         return .success
     }
@@ -72,6 +75,11 @@ extension Command {
             default: .all
             }
         let batch = try context.batchNamed(0)
+        if batch.state == .intake {
+            let reader = try context.reader()
+            defer { reader.close() }
+            throw try context.incomplete(batch, reader)
+        }
         let before = try RetryOutlook.stopped(of: batch, which, in: context)
         let control = try QueueControl(queue: context.queuePath)
         defer { control.close() }
@@ -116,7 +124,8 @@ extension Command {
 
     static let prune = Command(
         syntax: CommandSyntax(
-            "prune", help: "deletes finished batches with their prompts, answers and attempts",
+            "prune",
+            help: "deletes finished batches with their prompts, answers and attempts, and what interrupted submits have left",
             options: [.value("--older-than", "DURATION", "only those finished longer ago than this; default 30d")])
     ) { context in
         let age = try context.duration("--older-than", allowsZero: true) ?? .days(30)
@@ -124,9 +133,17 @@ extension Command {
         defer { control.close() }
         let pruned = try control.prune(finishedBefore: RunnerClock().now - age)
         let batches = Words.count(pruned.batches.count, "batch", plural: "batches")
-        context.answer("\(batches) with \(Words.count(pruned.jobs, "job")) deleted") { writer in
+        var text = "\(batches) with \(Words.count(pruned.jobs, "job")) deleted"
+        if !pruned.submits.isEmpty {
+            text +=
+                ", and what \(Words.count(pruned.submits.count, "interrupted submit")) had left: "
+                + Words.count(pruned.lines, "line")
+        }
+        context.answer(text) { writer in
             writer.array("batches") { for batch in pruned.batches { $0.element("b\(batch)") } }
             writer.member("jobs", pruned.jobs)
+            writer.array("submits") { for batch in pruned.submits { $0.element("b\(batch)") } }
+            writer.member("lines", pruned.lines)
         }
         return .success
     }
@@ -138,6 +155,27 @@ extension CommandContext {
         let reader = try reader()
         defer { reader.close() }
         return try batch(arguments.positionals[index], in: reader)
+    }
+
+    /// Cancels a submit that was interrupted.
+    fileprivate func discard(_ batch: BatchStatus) throws -> ExitStatus {
+        let reader = try reader()
+        defer { reader.close() }
+        if try reader.isBeingSubmitted(batch.id) { throw try incomplete(batch, reader) }
+        // A reader of our own would keep the log from being written back.
+        reader.close()
+        let control = try QueueControl(queue: queuePath)
+        defer { control.close() }
+        let count = try control.discardSubmit(batch.id)
+        answer(
+            "b\(batch.id): its submit was interrupted, and is deleted with \(Words.count(count, "line")), none of which had "
+                + "been accepted"
+        ) {
+            $0.member("batch", "b\(batch.id)")
+            $0.member("cancelled", 0)
+            $0.member("deleted", count)
+        }
+        return .success
     }
 
     /// Says what was done, in words or as a document.
