@@ -119,6 +119,28 @@ import Testing
         #expect(try await place.ok("explain", "b1", "p-2").hasSuffix(": cancelled\n  never sent\n"))
     }
 
+    @Test func `a run whose parked jobs were cancelled meanwhile ends well`() async throws {
+        let (place, provider) = try await Workplace.rehearsed(
+            """
+            { latency: "100ms", keys: { "test-key-one": {}, "test-key-two": {} },
+              faults: [{ what: "revoked", key: "test-key-one", after_requests: 0 }] }
+            """,
+            classes: #""a": { posture: "strict", keys: { only: ["one"] } }, "#
+                + #""b": { posture: "strict", keys: { only: ["two"] } }"#,
+            more:
+                #""two": { provider: "rehearsed", secret: { env: "TEST_KEY_TWO" }, limits: { concurrent: 1 } },"#)
+        try await place.submit(2, class: "a")
+        try await place.submit(40, class: "b")
+        let run = try place.start("run", "--json")
+        try await place.until("the first batch is parked") { $0["jobs"]["parked"].int == 2 }
+        #expect(try await place.run("cancel", "b1").err == "b1: 2 jobs cancelled\n")
+        #expect(await run.wait() == 0)
+        #expect(await run.err.whole().contains("40 jobs succeeded, 0 failed, 0 parked\n"))
+        let end = try Document(await run.out.whole())
+        #expect(end["parked"].int == 0 && end["succeeded"].int == 40 && end["ended"].text == "finished")
+        #expect(try await provider.ledger()["answers"].int == 40)
+    }
+
     @Test func `a parked job whose batch is cancelled later keeps the story of its attempts`() async throws {
         let (place, _) = try await Workplace.rehearsed(
             #"{ latency: "5ms", keys: { "test-key-one": {} }, faults: [{ what: "revoked", after_requests: 0 }] }"#)

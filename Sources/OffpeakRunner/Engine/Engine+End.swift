@@ -47,10 +47,12 @@ extension Engine {
         var end = RunEnd(cause: cause)
         end.succeeded = snapshot.succeeded
         end.failed = snapshot.failed
-        end.parked = snapshot.parked
         end.money = snapshot.money
-        // Parked jobs keep their flow open, so those of earlier runs are counted, too.
-        end.unfinished = snapshot.failed + max(snapshot.parked, flows.values.reduce(0) { $0 + $1.counts.parked })
+        // Parked jobs keep their flow open, so those of earlier runs are counted, too; and those that somebody has cancelled or
+        // retried since are not.
+        let stillParked = flows.values.reduce(0) { $0 + $1.counts.parked }
+        end.parked = min(snapshot.parked, stillParked)
+        end.unfinished = snapshot.failed + stillParked
         let parked = flows.values.filter { $0.counts.parked > 0 }.map(\.flow.batch)
         end.stoppedBatches = stoppedBatches.union(parked).sorted()
         end.waiting = flows.values.reduce(0) { $0 + $1.counts.waiting }
