@@ -41,11 +41,15 @@ import Testing
         #expect(try await provider.ledger()["requests"].int == 400)
     }
 
-    @Test func `cancelling what is done changes nothing`() async throws {
+    @Test func `cancelling or pausing what is done changes nothing, and says so`() async throws {
         let (place, _) = try await Workplace.rehearsed()
         try await place.submit(3)
         try await place.ok("run")
         #expect(try await place.run("cancel", "b1").err == "b1 is done: there is nothing to cancel\n")
+        for name in ["pause", "resume"] {
+            #expect(try await place.run(name, "b1").err == "b1 is done: there is nothing to \(name)\n")
+            #expect(try await place.ok(name, "b1", "--json") == "{\"\(name)d\":null}\n")
+        }
         #expect(try await place.status()["state"].text == "done")
     }
 
@@ -83,14 +87,16 @@ import Testing
         #expect(
             results.count { !$0["error"].isNull && $0["error"]["code"].text == "batch_cancelled" }
                 == cancelled["cancelled"].int)
-        for call in [["retry", "b1"]] {
-            let outcome = try await place.run(call)
-            #expect(outcome.err == "error: batch b1 is cancelled\n" && outcome.status == 1, "\(outcome)")
+        for call in ["retry", "pause", "resume"] {
+            let outcome = try await place.run(call, "b1")
+            #expect(outcome.err == "error: batch b1 is cancelled, which is final\n", "\(outcome)")
+            #expect(outcome.status == 1)
         }
         #expect(try await place.run("cancel", "b1").err == "b1: 0 jobs cancelled\n", "cancelling twice is no mistake")
     }
 
-    @Test func `what was in flight when its batch was cancelled and its run was killed is told as it was`() async throws {
+    @Test func `what was in flight when its batch was cancelled and its run was killed is told as it was`() async throws
+    {
         let (place, provider) = try await Workplace.rehearsed(
             #"{ latency: "30s", keys: { "test-key-one": {} } }"#, limits: "concurrent: 1")
         try await place.submit(2)

@@ -22,7 +22,8 @@ extension CommandContext {
     func incomplete(_ batch: BatchStatus, _ reader: QueueReader) throws -> CommandFailure {
         if try reader.isBeingSubmitted(batch.id) {
             return CommandFailure(
-                .userError, code: "batch_state", "batch b\(batch.id) is just being submitted", hint: "wait for that submit")
+                .userError, code: "batch_state", "batch b\(batch.id) is just being submitted",
+                hint: "wait for that submit")
         }
         // A stream that was read cannot be read on.
         let goesOn = batch.sourcePath == nil ? "" : "repeat that `offpeak submit`, which goes on where it was; or "

@@ -6,7 +6,9 @@ import OffpeakStore
 
 extension Command {
     static let cancel = Command(
-        syntax: CommandSyntax("cancel", ["BATCH"], help: "ends what has not begun; what is in flight still finishes")
+        syntax: CommandSyntax(
+            "cancel", ["BATCH"],
+            help: "ends what has not begun, for good; what is in flight still finishes (`pause` is for a while)")
     ) { context in
         let batch = try context.batchNamed(0)
         if batch.state == .intake { return try context.discard(batch) }
@@ -47,7 +49,12 @@ extension Command {
                 name, ["BATCH"], required: 0, help: help,
                 options: [.value("--class", "C", "a workload class"), .value("--key", "K", "a key")])
         ) { context in
-            let (target, text) = try context.pauseTarget(name)
+            let (target, text, batch) = try context.pauseTarget(name)
+            // One that was paused while it had work can still be resumed: what is retried then waits for nobody.
+            if let batch, batch.state == .open, batch.counts.open == 0, name == "pause" || !batch.paused {
+                context.answer("\(text) is done: there is nothing to \(name)") { $0.null(name + "d") }
+                return .success
+            }
             let control = try QueueControl(queue: context.queuePath)
             defer { control.close() }
             try perform(control, target)
@@ -125,7 +132,8 @@ extension Command {
     static let prune = Command(
         syntax: CommandSyntax(
             "prune",
-            help: "deletes finished batches with their prompts, answers and attempts, and what interrupted submits have left",
+            help:
+                "deletes finished batches with their prompts, answers and attempts, and what killed submits have left",
             options: [.value("--older-than", "DURATION", "only those finished longer ago than this; default 30d")])
     ) { context in
         let age = try context.duration("--older-than", allowsZero: true) ?? .days(30)
@@ -196,21 +204,26 @@ extension CommandContext {
         return interval
     }
 
-    fileprivate func pauseTarget(_ command: String) throws -> (target: PauseTarget, text: String) {
+    fileprivate func pauseTarget(
+        _ command: String
+    ) throws -> (target: PauseTarget, text: String, batch: BatchStatus?) {
         let given = [arguments.positionals.first, arguments["--class"], arguments["--key"]].compactMap { $0 }
         guard given.count == 1 else {
             throw CommandFailure.usage("`offpeak \(command)` needs a BATCH, --class C or --key K, one of them")
         }
         if let name = arguments["--class"] {
             try checkName(name, among: try configuration().classes.map(\.name), what: "class")
-            return (.workloadClass(name), "class \(name)")
+            return (.workloadClass(name), "class \(name)", nil)
         }
         if let name = arguments["--key"] {
             try checkName(name, among: try configuration().keys.map(\.name), what: "key")
-            return (.key(name), "key \(name)")
+            return (.key(name), "key \(name)", nil)
         }
         let batch = try batchNamed(0)
-        return (.batch(batch.id), "b\(batch.id)")
+        guard batch.state != .cancelled else {
+            throw CommandFailure(.userError, code: "batch_state", "batch b\(batch.id) is cancelled, which is final")
+        }
+        return (.batch(batch.id), "b\(batch.id)", batch)
     }
 
     /// A name must be in the configuration: a mistyped one would silently do nothing.

@@ -8,7 +8,8 @@ extension [StopReason] {
     func lines(of batch: BatchStatus, renews: Bool) -> [String] {
         indices.flatMap { i in
             let isLast = !self[i].isAkin(to: i + 1 < count ? self[i + 1] : nil)
-            return [self[i].line] + (isLast ? self[i].hint(of: batch, renews: renews).map { ["        \($0)"] } ?? [] : [])
+            let hint = isLast ? self[i].hint(of: batch, renews: renews) : nil
+            return [self[i].line] + (hint.map { ["        \($0)"] } ?? [])
         }
     }
 

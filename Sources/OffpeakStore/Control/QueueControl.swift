@@ -113,7 +113,7 @@ package final class QueueControl {
         switch try state(of: batch) {
         case nil, 3: StoreError(.unknownBatch(batch), message: "there is no batch b\(batch) in this queue")
         case 0: StoreError(.wrongBatchState(batch), message: "the submit of batch b\(batch) is not complete")
-        case 2: StoreError(.wrongBatchState(batch), message: "batch b\(batch) is cancelled")
+        case 2: StoreError(.wrongBatchState(batch), message: "batch b\(batch) is cancelled, which is final")
         default: StoreError(.wrongBatchState(batch), message: "batch b\(batch) is not in a state that allows this")
         }
     }
