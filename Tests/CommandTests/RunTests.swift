@@ -110,6 +110,31 @@ import Testing
             "\(outcome)")
     }
 
+    @Test func `what several batches wait for is told once, though each would cost another amount`() async throws {
+        // A cent a token, and 30 of them in every answer: one answer, and the day's budget has no room for another.
+        let (place, provider) = try await Workplace.rehearsed(
+            #"{ latency: "5ms", answer: { tokens: { min: 30, max: 30 } }, keys: { "test-key-one": {} } }"#)
+        try place.write(
+            """
+            { providers: { "r": { kind: "openai", base_url: "\(provider.url)" } },
+              keys: { "one": { provider: "r", secret: { env: "TEST_KEY_ONE" }, limits: { concurrent: 1 },
+                               prices: { "m": { input: 0, output: 10000 } } } },
+              classes: { "nightly": { posture: "cost", budget: { usd: 0.45, per: "day", then: "defer" } } } }
+            """, to: "offpeak.json5")
+        for most in [30, 40] {
+            let body = #"{"model":"m","max_tokens":\#(most),"messages":[{"role":"user","content":"x"}]}"#
+            try place.write(
+                (1...3).map {
+                    #"{"custom_id":"p-\#($0)","method":"POST","url":"/v1/chat/completions","body":\#(body)}"# + "\n"
+                }.joined(), to: "\(most).jsonl")
+            try await place.ok("submit", "\(most).jsonl", "--class", "nightly")
+        }
+        let run = try await place.run("run", "--no-wait")
+        let waits = run.err.split(separator: "\n").filter { $0.hasPrefix("waiting until ") }
+        #expect(waits.count == 1 && waits[0].contains("the budget of 0.45 USD per day of class nightly"), "\(run)")
+        #expect(run.status == 4 && run.err.contains("\n1 job succeeded, 0 failed, 0 parked, 5 still waiting\n"))
+    }
+
     @Test func `a run without its secret sends nothing`() async throws {
         let (place, provider) = try await Workplace.rehearsed()
         try await place.submit(2)

@@ -82,8 +82,8 @@ extension Engine {
         if let batch = flows[flow]?.flow.batch { stoppedBatches.insert(batch) }
     }
 
-    /// Says what is waited for: whoever looks at a run that stands still wants to know why. Each thing once, and again when
-    /// the moment that was told has passed and it is waited for still.
+    /// Says what is waited for: whoever looks at a run that stands still wants to know why. Each thing once, whatever its amounts,
+    /// and again when the moment that was told has passed and it is waited for still.
     func tell(_ hold: Hold, at now: Timestamp) {
         let text: String
         if let until = hold.until {
@@ -92,8 +92,9 @@ extension Engine {
         } else {
             text = "waiting for a person: \(hold.reason)"
         }
-        if let told = toldHolds[hold.reason], !told.isStale(at: now) { return }
-        toldHolds[hold.reason] = Telling(at: now, until: hold.until, after: toldHolds[hold.reason])
+        let kind = hold.reason.withoutAmounts
+        if let told = toldHolds[kind], !told.isStale(at: now) { return }
+        toldHolds[kind] = Telling(at: now, until: hold.until, after: toldHolds[kind])
         onNote(text)
     }
 

@@ -58,7 +58,7 @@ package final class Engine {
     var lastAnswer: Timestamp
     /// Batches of which jobs were parked or failed.
     var stoppedBatches: Set<BatchID> = []
-    /// Reasons for waiting that were told.
+    /// Reasons for waiting that were told, without their amounts.
     var toldHolds: [String: Telling] = [:]
     /// Keys whose rejection was told and that have not worked since.
     var toldRejections: Set<String> = []
