@@ -107,8 +107,10 @@ extension Engine {
         if toldRejections.insert(memory.key).inserted { onNote("key \(memory.key): \(memory.reason)") }
     }
 
+    /// To the nearest second: the runner's timeline may lie beside the wall clock by some milliseconds, and what opens at three
+    /// does not open at one second to three.
     static func clock(_ moment: Timestamp) -> String {
-        ISO8601DateFormatter().string(from: Date(timeIntervalSince1970: Double(moment.milliseconds / 1_000)))
+        ISO8601DateFormatter().string(from: Date(timeIntervalSince1970: Double((moment.milliseconds + 500) / 1_000)))
     }
 }
 
