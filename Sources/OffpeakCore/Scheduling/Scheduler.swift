@@ -222,7 +222,7 @@ package struct Scheduler: Sendable {
         keys[i].wasRejected = memory.health == "rejected"
         // What made the key wait was its account's refusal, and the account is the pool's.
         if memory.health == "cooling", let pool = keys[i].pool, let until = memory.blockedUntil {
-            pools[pool].block(until: until)
+            pools[pool].block(until: until, for: .ofBlock(memory.reason))
         }
         if memory.health == "exhausted", let until = memory.blockedUntil, until > now {
             keys[i].health = .exhausted(until: until, reason: memory.reason)
