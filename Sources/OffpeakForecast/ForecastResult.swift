@@ -37,7 +37,9 @@ package struct ForecastResult: Sendable {
     package struct Wait: Sendable, Equatable {
         package var jobs: Int
         package var until: Timestamp
+        /// That of the first of them; those of others may have other amounts.
         package var reason: String
+        fileprivate var kind: String { reason.withoutAmounts }
     }
 
     /// Jobs with which nothing happens any more by itself.
@@ -45,7 +47,9 @@ package struct ForecastResult: Sendable {
         package enum End: String, Sendable { case parked, failed, waiting }
         package var jobs: Int
         package var end: End
+        /// That of the first of them; those of others may have other amounts.
         package var reason: String
+        package fileprivate(set) var hasOtherAmounts = false
     }
 
     /// The answers that come after all others, since they wait for a limit to have room again.
@@ -109,7 +113,7 @@ package struct ForecastResult: Sendable {
     package var waits: [Wait] {
         var waits: [Wait] = []
         for (_, wait) in holds {
-            if let same = waits.firstIndex(where: { $0.until == wait.until && $0.reason == wait.reason }) {
+            if let same = waits.firstIndex(where: { $0.until == wait.until && $0.kind == wait.kind }) {
                 waits[same].jobs += wait.jobs
             } else {
                 waits.append(wait)
@@ -193,6 +197,12 @@ package struct ForecastResult: Sendable {
     private mutating func add(_ stop: Stop) {
         if let same = stops.firstIndex(where: { $0.end == stop.end && $0.reason == stop.reason }) {
             stops[same].jobs += stop.jobs
+            return
+        }
+        let kind = stop.reason.withoutAmounts
+        if let akin = stops.firstIndex(where: { $0.end == stop.end && $0.reason.withoutAmounts == kind }) {
+            stops[akin].jobs += stop.jobs
+            stops[akin].hasOtherAmounts = true
         } else if stops.count >= Self.mostStops, let last = stops.lastIndex(where: { $0.end == stop.end }) {
             // Of very many reasons the later ones are told with the last.
             stops[last].jobs += stop.jobs
@@ -211,9 +221,9 @@ package struct ForecastResult: Sendable {
 
     /// A flow that told of the same hold again had the same one.
     private mutating func confirm(_ wait: Wait, of flow: FlowID) {
-        if let same = holds.lastIndex(where: {
-            $0.flow == flow && $0.wait.until == wait.until && $0.wait.reason == wait.reason
-        }) {
+        let kind = wait.kind
+        if let same = holds.lastIndex(where: { $0.flow == flow && $0.wait.until == wait.until && $0.wait.kind == kind })
+        {
             holds[same].wait.jobs = max(holds[same].wait.jobs, wait.jobs)
         } else if holds.count < Self.mostHolds {
             holds.append((flow, wait))

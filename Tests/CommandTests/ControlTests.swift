@@ -41,11 +41,15 @@ import Testing
         #expect(try await provider.ledger()["requests"].int == 400)
     }
 
-    @Test func `cancelling what is done changes nothing`() async throws {
+    @Test func `cancelling or pausing what is done changes nothing, and says so`() async throws {
         let (place, _) = try await Workplace.rehearsed()
         try await place.submit(3)
         try await place.ok("run")
         #expect(try await place.run("cancel", "b1").err == "b1 is done: there is nothing to cancel\n")
+        for name in ["pause", "resume"] {
+            #expect(try await place.run(name, "b1").err == "b1 is done: there is nothing to \(name)\n")
+            #expect(try await place.ok(name, "b1", "--json") == "{\"\(name)d\":null}\n")
+        }
         #expect(try await place.status()["state"].text == "done")
     }
 
@@ -83,11 +87,79 @@ import Testing
         #expect(
             results.count { !$0["error"].isNull && $0["error"]["code"].text == "batch_cancelled" }
                 == cancelled["cancelled"].int)
-        for call in [["retry", "b1"]] {
-            let outcome = try await place.run(call)
-            #expect(outcome.err == "error: batch b1 is cancelled\n" && outcome.status == 1, "\(outcome)")
+        for call in ["retry", "pause", "resume"] {
+            let outcome = try await place.run(call, "b1")
+            #expect(outcome.err == "error: batch b1 is cancelled, which is final\n", "\(outcome)")
+            #expect(outcome.status == 1)
         }
         #expect(try await place.run("cancel", "b1").err == "b1: 0 jobs cancelled\n", "cancelling twice is no mistake")
+    }
+
+    @Test func `what was in flight when its batch was cancelled and its run was killed is told as it was`() async throws
+    {
+        let (place, provider) = try await Workplace.rehearsed(
+            #"{ latency: "30s", keys: { "test-key-one": {} } }"#, limits: "concurrent: 1")
+        try await place.submit(2)
+        let run = try place.start("run")
+        try await provider.until("a request") { $0["in_flight"].int == 1 }
+        #expect(try await place.run("cancel", "b1").err == "b1: 1 job cancelled\n")
+        run.signal(SIGKILL)
+        #expect(await run.wait() == 137)
+        let next = try await place.run("run")
+        #expect(
+            next.err == "an earlier run ended with 1 request in flight: its outcome is unknown; it is cancelled\n"
+                + "0 jobs succeeded, 0 failed, 0 parked\n" && next.status == 0, "\(next)")
+        let messages = try Document.lines(try await place.ok("results", "b1")).map { $0["error"]["message"].text }
+        #expect(
+            messages == [
+                "the batch was cancelled after this job was sent; its answer was lost, and may have been charged",
+                "the batch was cancelled before this job was sent",
+            ])
+        let sent = try await place.ok("explain", "b1", "p-1")
+        #expect(sent.contains("\n     → cancel: unknown_outcome: its batch was cancelled\n"), "\(sent)")
+        #expect(!sent.contains("park") && !sent.contains("then its batch"), "\(sent)")
+        #expect(sent.contains(": unknown\n"), "nobody knows how long it took: \(sent)")
+        let attempt = try await place.run("explain", "b1", "p-1", "--json").document()["attempts"][0]
+        #expect(attempt["disposition"].text == "cancel" && attempt["outcome"].text == "unknown")
+        #expect(attempt["ended"].isNull && attempt["recorded"].text > attempt["started"].text)
+        #expect(try await place.ok("explain", "b1", "p-2").hasSuffix(": cancelled\n  never sent\n"))
+    }
+
+    @Test func `a run whose parked jobs were cancelled meanwhile ends well`() async throws {
+        let (place, provider) = try await Workplace.rehearsed(
+            """
+            { latency: "100ms", keys: { "test-key-one": {}, "test-key-two": {} },
+              faults: [{ what: "revoked", key: "test-key-one", after_requests: 0 }] }
+            """,
+            classes: #""a": { posture: "strict", keys: { only: ["one"] } }, "#
+                + #""b": { posture: "strict", keys: { only: ["two"] } }"#,
+            more:
+                #""two": { provider: "rehearsed", secret: { env: "TEST_KEY_TWO" }, limits: { concurrent: 1 } },"#)
+        try await place.submit(2, class: "a")
+        try await place.submit(40, class: "b")
+        let run = try place.start("run", "--json")
+        try await place.until("the first batch is parked") { $0["jobs"]["parked"].int == 2 }
+        #expect(try await place.run("cancel", "b1").err == "b1: 2 jobs cancelled\n")
+        #expect(await run.wait() == 0)
+        #expect(await run.err.whole().contains("40 jobs succeeded, 0 failed, 0 parked\n"))
+        let end = try Document(await run.out.whole())
+        #expect(end["parked"].int == 0 && end["succeeded"].int == 40 && end["ended"].text == "finished")
+        #expect(try await provider.ledger()["answers"].int == 40)
+    }
+
+    @Test func `a parked job whose batch is cancelled later keeps the story of its attempts`() async throws {
+        let (place, _) = try await Workplace.rehearsed(
+            #"{ latency: "5ms", keys: { "test-key-one": {} }, faults: [{ what: "revoked", after_requests: 0 }] }"#)
+        try await place.submit(1)
+        #expect(try await place.run("run").status == 3)
+        #expect(try await place.run("cancel", "b1").err == "b1: 1 job cancelled\n")
+        let story = try await place.ok("explain", "b1", "p-1")
+        #expect(
+            story.contains("\n     → park: key_rejected: waits for a person\n")
+                && story.hasSuffix("\n  then its batch was cancelled\n"), "\(story)")
+        #expect(
+            try Document(try await place.ok("results", "b1"))["error"]["message"].text
+                == "the batch was cancelled after this job was sent, and before it was answered")
     }
 
     @Test func `retry gives the chosen jobs a new start`() async throws {
@@ -172,6 +244,42 @@ import Testing
         try configure("9")
         #expect(
             try await place.run("retry", "b1", "--parked").err == "b1: 2 jobs will be tried again by `offpeak run`\n")
+        try await place.ok("run")
+    }
+
+    @Test(arguments: [("0.2", "exceeds_budget", 5), ("0.9", "budget_exhausted", 2)])
+    func `retry says so, too, of jobs that the lack of money has ended as failed`(
+        usd: String, code: String, count: Int
+    ) async throws {
+        let (place, provider) = try await Workplace.rehearsed(
+            #"{ latency: "5ms", answer: { tokens: { min: 30, max: 30 } }, keys: { "test-key-one": {} } }"#)
+        func configure(_ usd: String) throws {
+            try place.write(
+                """
+                { providers: { "r": { kind: "openai", base_url: "\(provider.url)" } },
+                  keys: { "one": { provider: "r", secret: { env: "TEST_KEY_ONE" }, limits: { concurrent: 1 },
+                                   prices: { "m": { input: 0, output: 10000 } } } },
+                  classes: { "nightly": { posture: "cost", budget: { usd: \(usd), per: "day", then: "fail" } } } }
+                """, to: "offpeak.json5")
+        }
+        try configure(usd)
+        let lines = (1...5).map {
+            #"{"custom_id":"p-\#($0)","method":"POST","url":"/v1/chat/completions","body":"#
+                + #"{"model":"m","max_tokens":30,"messages":[{"role":"user","content":"say \#($0)"}]}}"# + "\n"
+        }
+        try place.write(lines.joined(), to: "in.jsonl")
+        try await place.ok("submit", "in.jsonl", "--class", "nightly")
+        #expect(try await place.run("run").status == 3)
+        #expect(try await place.status()["jobs"]["failed"].int == count)
+        let told = try await place.run("retry", "b1", "--failed", "--json").document()
+        #expect(told["retried"].int == count && told["stops_again"].list.count == 1)
+        #expect(told["stops_again"][0]["code"].text == code && told["stops_again"][0]["jobs"].int == count)
+        #expect(try await place.run("run").status == 3, "and so it is")
+        #expect(try await place.status()["jobs"]["failed"].int == count)
+        try configure("9")
+        #expect(
+            try await place.run("retry", "b1").err == "b1: \(count) jobs will be tried again by `offpeak run`\n",
+            "once there is money, nothing stands in the way")
         try await place.ok("run")
     }
 

@@ -141,6 +141,41 @@ import Testing
         #expect(try await place.run(call).out == "b2\n")
     }
 
+    @Test func `what a killed submit has left is named, is no batch, and can be deleted`() async throws {
+        let place = try Workplace()
+        try place.configure(nil)
+        try place.write(Workplace.prompts(120_000, padding: 60), to: "in.jsonl")
+        func half() async throws -> Int {
+            let submit = try place.start("submit", "in.jsonl", "--model", "m")
+            await place.kill(submit, atBytes: place.queueBytes + 2_500_000)
+            #expect(await submit.wait() == 137)
+            let batches = try await place.run("status", "--json").document()["batches"].list
+            #expect(batches.count == 1 && batches[0]["state"].text == "submitting", "the kill met it in its middle")
+            return batches[0]["jobs"]["total"].int
+        }
+        let lines = try await half()
+        let refusal =
+            "error: the submit of batch b1 was interrupted: none of its lines is accepted\nhint: repeat that `offpeak submit`, "
+            + "which goes on where it was; or `offpeak cancel b1` deletes what it has left\n"
+        for call in [["results", "b1"], ["results", "b1", "--partial"], ["plan", "b1"], ["retry", "b1"]] {
+            let outcome = try await place.run(call)
+            #expect(outcome.err == refusal && outcome.status == 1 && outcome.out == "", "\(outcome)")
+        }
+        let cancelled = try await place.run("cancel", "b1")
+        #expect(
+            cancelled.err
+                == "b1: its submit was interrupted, and is deleted with \(lines) lines, none of which had been accepted\n"
+                && cancelled.status == 0, "\(cancelled)")
+        #expect(try await place.run("status", "--json").document()["batches"].list.isEmpty)
+        let more = try await half()
+        // Its age counts from its beginning.
+        let pruned = try await place.run("prune", "--older-than", "1ms")
+        #expect(
+            pruned.err == "0 batches with 0 jobs deleted, and what 1 interrupted submit had left: \(more) lines\n",
+            "\(pruned)")
+        #expect(try await place.run("status", "--json").document()["batches"].list.isEmpty)
+    }
+
     @Test func `a killed submit is completed by the same call, though its deadline's moment has passed since`()
         async throws
     {

@@ -112,8 +112,31 @@ import Testing
         try await place.ok("submit", "in.jsonl", "--class", "nightly")
         #expect(try await place.run("run").status == 3)
         #expect(try await place.answered(isPartial: true) == ["b"])
-        #expect(try await place.status()["stopped"].list.map { $0["code"].text } == ["no_key_for_endpoint"])
+        let stopped = try await place.status()["stopped"].list
+        #expect(stopped.map { $0["code"].text } == ["no_key_for_endpoint"] && stopped[0]["first_line"].int == 1)
+        #expect(stopped[0]["hint"].text.contains("`kind: \"anthropic\"`, serve the class, then"), "\(stopped[0])")
+        let told = try await place.ok("status")
+        #expect(told.contains(" with /v1/messages for the model (line 1)\n        let a key of provider `anthropic`"))
         #expect(try await provider.ledger()["requests"].int == 1)
+    }
+
+    @Test func `a model that no key serves is named, with the first line that asks for it`() async throws {
+        let (place, _) = try await place(classes: #""nightly": { posture: "strict", keys: { only: ["open"] } }"#)
+        let lines = ["m", "other", "third", "other"].enumerated().map { number, model in
+            #"{"custom_id":"\#(number)","prompt":"x","model":"\#(model)"}"# + "\n"
+        }
+        try place.write(lines.joined(), to: "in.jsonl")
+        try await place.ok("submit", "in.jsonl", "--class", "nightly")
+        #expect(try await place.run("run").status == 3)
+        let told = try await place.ok("status")
+        #expect(
+            told.contains(
+                """
+                    2 jobs parked: no_key_for_model: no key of the class serves the model other (first on line 2)
+                    1 job parked: no_key_for_model: no key of the class serves the model third (line 3)
+                        let a key of the class serve the model, then `offpeak retry b1 --parked`
+
+                """), "\(told)")
     }
 
     @Test

@@ -181,6 +181,30 @@ import Testing
         #expect(plan["deferred"].list.map { $0["jobs"].int } == [85, 75, 65, 55, 45, 35, 25, 15, 5])
     }
 
+    @Test func `waits and stops whose reasons differ in their amounts alone are one line each`() async throws {
+        let place = try Self.place((1...40).map { Self.lines(1, from: $0, #""max_tokens":\#(100 + $0),"#) }.joined())
+        func configure(_ budget: String) throws {
+            try place.write(
+                Self.configuration.replacing(
+                    #""poor": { posture: "fallback", keys: { only: ["own"] }, budget: { usd: 0.1, per: "batch" } }"#,
+                    with: #""poor": { posture: "fallback", keys: { only: ["own"] }, budget: { \#(budget) } }"#),
+                to: "offpeak.json5")
+        }
+        try configure(#"usd: 0.005, per: "day", then: "defer""#)
+        let text = try await place.ok("plan", "--file", "in.jsonl", "--class", "poor")
+        let lines = text.split(separator: "\n").filter { $0.hasPrefix("deferred:") }
+        #expect(lines.count == 1 && lines[0].contains("the budget of 0.005 USD per day of class poor"), "\(text)")
+        let waits = try await Self.document(place, "--file", "in.jsonl", "--class", "poor")["deferred"].list
+        #expect(waits.count > 1 && Set(waits.map { $0["until"].text }).count == waits.count, "\(waits)")
+        // Each is too dear by itself, by an amount of its own.
+        try configure(#"usd: 0.0001, per: "day", then: "park""#)
+        let stopped = try await place.ok("plan", "--file", "in.jsonl", "--class", "poor")
+        #expect(
+            stopped.contains(
+                #/\nparked: 40 jobs: this job alone may cost up to .* \(the first; the others' amounts differ\)\n/#),
+            "\(stopped)")
+    }
+
     @Test func `what waits longer than a plan looks ahead is told with the wait that it goes on with`() async throws {
         let place = try Self.place(Self.lines(4_000, Self.short))
         let text = try await place.ok("plan", "--file", "in.jsonl", "--class", "slow")

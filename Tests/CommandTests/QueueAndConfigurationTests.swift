@@ -279,7 +279,8 @@ import Testing
         let young = try await place.run("prune")
         #expect(young.err == "0 batches with 0 jobs deleted\n" && young.out == "" && young.status == 0)
         try await eventually("the batch is older than a millisecond") {
-            try await place.run("prune", "--older-than", "1ms", "--json").out == "{\"batches\":[\"b1\"],\"jobs\":4}\n"
+            try await place.run("prune", "--older-than", "1ms", "--json").out
+                == "{\"batches\":[\"b1\"],\"jobs\":4,\"submits\":[],\"lines\":0}\n"
         }
         let gone = try await place.run("results", "b1")
         #expect(gone.err == "error: there is no batch \"b1\" in offpeak.db\nhint: `offpeak status` lists the batches\n")

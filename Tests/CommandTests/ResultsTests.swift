@@ -21,7 +21,7 @@ import Testing
             .object([
                 "state": .oneOf(["parked", "failed"]), "failure_class": .text, "code": .text, "jobs": .int,
                 "at_least": .bool,
-                "reason": .text, "hint": .orNull(.text),
+                "reason": .text, "first_line": .int, "hint": .orNull(.text),
             ])),
         "usage": usage, "cost": cost,
     ])
@@ -30,7 +30,7 @@ import Testing
         "attempts": .list(
             .object([
                 "n": .int, "key": .text, "model": .text, "lane": .text, "bill": .text, "started": .time,
-                "ended": .orNull(.time), "outcome": .text, "failure_class": .orNull(.text),
+                "ended": .orNull(.time), "recorded": .orNull(.time), "outcome": .text, "failure_class": .orNull(.text),
                 "disposition": .orNull(.text), "reason": .text,
                 "passed_over": .list(.object(["key": .text, "reason": .text])), "usage": usage, "cost": cost,
             ])),

@@ -89,9 +89,15 @@ import Testing
         #expect(Set(waits.map { String($0.1) }) == ["one", "two"], "\(text)")
     }
 
-    @Test func `--no-wait does not wait for a provider that is down, and says which`() async throws {
-        let (place, provider) = try await Workplace.rehearsed()
-        try await place.submit(3)
+    @Test func `--no-wait does not wait for a provider that is down, and says which, with what waits for each key`()
+        async throws
+    {
+        let (place, provider) = try await Workplace.rehearsed(
+            classes: #""one": { posture: "strict", keys: { only: ["one"] } }, "#
+                + #""two": { posture: "strict", keys: { only: ["two"] } }"#,
+            more: #""two": { provider: "rehearsed", secret: { env: "TEST_KEY_TWO" } },"#)
+        try await place.submit(3, class: "one")
+        try await place.submit(5, class: "two")
         provider.child.signal(SIGKILL)
         _ = await provider.child.wait()
         let start = ContinuousClock.now
@@ -99,9 +105,34 @@ import Testing
         #expect(outcome.status == 4 && ContinuousClock.now - start < .seconds(30), "\(outcome)")
         #expect(
             outcome.err.contains(
-                /^not waited for: 3 jobs; key one: no connection.*\n0 jobs succeeded, 0 failed, 0 parked, 3 still waiting\n/
+                /^not waited for: 3 jobs; key one: no connection.*\nnot waited for: 5 jobs; key two: no connection.*\n0 jobs succeeded, 0 failed, 0 parked, 8 still waiting\n/
             ),
             "\(outcome)")
+    }
+
+    @Test func `what several batches wait for is told once, though each would cost another amount`() async throws {
+        // A cent a token, and 30 of them in every answer: one answer, and the day's budget has no room for another.
+        let (place, provider) = try await Workplace.rehearsed(
+            #"{ latency: "5ms", answer: { tokens: { min: 30, max: 30 } }, keys: { "test-key-one": {} } }"#)
+        try place.write(
+            """
+            { providers: { "r": { kind: "openai", base_url: "\(provider.url)" } },
+              keys: { "one": { provider: "r", secret: { env: "TEST_KEY_ONE" }, limits: { concurrent: 1 },
+                               prices: { "m": { input: 0, output: 10000 } } } },
+              classes: { "nightly": { posture: "cost", budget: { usd: 0.45, per: "day", then: "defer" } } } }
+            """, to: "offpeak.json5")
+        for most in [30, 40] {
+            let body = #"{"model":"m","max_tokens":\#(most),"messages":[{"role":"user","content":"x"}]}"#
+            try place.write(
+                (1...3).map {
+                    #"{"custom_id":"p-\#($0)","method":"POST","url":"/v1/chat/completions","body":\#(body)}"# + "\n"
+                }.joined(), to: "\(most).jsonl")
+            try await place.ok("submit", "\(most).jsonl", "--class", "nightly")
+        }
+        let run = try await place.run("run", "--no-wait")
+        let waits = run.err.split(separator: "\n").filter { $0.hasPrefix("waiting until ") }
+        #expect(waits.count == 1 && waits[0].contains("the budget of 0.45 USD per day of class nightly"), "\(run)")
+        #expect(run.status == 4 && run.err.contains("\n1 job succeeded, 0 failed, 0 parked, 5 still waiting\n"))
     }
 
     @Test func `a run without its secret sends nothing`() async throws {

@@ -44,7 +44,7 @@ import Testing
         )
         #expect(
             words.contains(
-                "\n        raise the class's budget, or wait for its next period: the next `offpeak run` takes them up by itself\n"
+                "\n        raise the class's budget: the next `offpeak run` takes them up by itself\n"
             ))
 
         let same = try await place.run("run")

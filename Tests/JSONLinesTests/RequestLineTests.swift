@@ -50,6 +50,11 @@ import Testing
         #expect(line.maxOutputTokens == 1024)
         // It is always one answer there.
         #expect(line.answers == 1 && line.mostOutputTokens == 1024)
+        // Nor is its API's word on what it does not know ours to say.
+        for odd in ["0", #""two""#, "1.5", "[]"] {
+            let line = try parsed(#"{"custom_id":"a","params":\#(params.replacing(":3}", with: ":\(odd)}"))}"#)
+            #expect(line.answers == 1)
+        }
         let unnamed = try parsed(
             #"{"params":{ "max_tokens":1,"messages":[1]},"custom_id":"a"}"#, defaultModel: "claude-opus-5")
         #expect(unnamed.body == #"{"model":"claude-opus-5", "max_tokens":1,"messages":[1]}"#)

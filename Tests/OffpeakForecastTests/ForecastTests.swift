@@ -136,7 +136,7 @@ import Testing
         let result = bench.run().result
         #expect(result.answered == 0 && result.batches[0].parked == 100 && result.batches[0].meetsDeadline == false)
         #expect(result.stops.map(\.jobs) == [100] && result.stops[0].end == .parked)
-        #expect(result.stops[0].reason == "no key of the class serves the model")
+        #expect(result.stops[0].reason == "no key of the class serves the model m")
     }
 
     @Test(arguments: ["batch", "class"]) func `what a person has paused waits for ever, and the forecast ends`(

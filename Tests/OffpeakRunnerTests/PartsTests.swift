@@ -142,4 +142,27 @@ private func at(_ milliseconds: Int64) -> Timestamp { Timestamp(milliseconds: 1_
         #expect(places.count <= 2, "\(places)")
         #expect(places.allSatisfy { abs(($0 - at(0)).milliseconds) <= 1 })
     }
+
+    @Test func `has a window open when the clock says so, however late it is looked at`() throws {
+        let text = """
+            { keys: { a: { provider: "openai", secret: "none" } }, classes: {
+              c: { posture: "cost", window: { open: "03:00", close: "03:01" } } } }
+            """
+        let clock = RunnerClock()
+        var calendar = RunCalendar(configuration: try Configuration.parse(text, path: "c").get(), clock: clock)
+        // As where a transaction or a debugger lay between the two.
+        let events = calendar.windows(at: clock.now - .seconds(5))
+        guard events.count == 1, case .windowChanged("c", _, let until) = events[0] else {
+            Issue.record("\(events)")
+            return
+        }
+        let off = (until.milliseconds + 30_000) % 60_000 - 30_000
+        #expect(abs(off) <= 1, "\(until)")
+    }
+
+    @Test func `is told to the nearest second`() {
+        func told(_ milliseconds: Int64) -> String { Engine.clock(Timestamp(milliseconds: milliseconds)) }
+        #expect(told(10_799_998) == "1970-01-01T03:00:00Z" && told(10_800_000) == "1970-01-01T03:00:00Z")
+        #expect(told(10_800_499) == "1970-01-01T03:00:00Z" && told(10_800_500) == "1970-01-01T03:00:01Z")
+    }
 }

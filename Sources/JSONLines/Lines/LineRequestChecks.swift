@@ -87,6 +87,8 @@ extension LineChecks {
 
     /// How many answers the request asks for; all that are made are charged, also those that `best_of` does not send.
     func checkedAnswers(_ endpoint: LineEndpoint) throws(LineError) -> Int {
+        // Anthropic's messages have one answer and no such names: what its API says of them is its own.
+        if endpoint == .messages { return 1 }
         let each = max(try answers(.choices), try answers(.bestOf))
         switch endpoint {
         case .embeddings, .messages: return 1

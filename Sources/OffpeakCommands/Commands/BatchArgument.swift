@@ -18,6 +18,21 @@ extension CommandContext {
             hint: batches.isEmpty ? "the queue has no batches" : "`offpeak status` lists the batches")
     }
 
+    /// A batch whose submit has not come to its end.
+    func incomplete(_ batch: BatchStatus, _ reader: QueueReader) throws -> CommandFailure {
+        if try reader.isBeingSubmitted(batch.id) {
+            return CommandFailure(
+                .userError, code: "batch_state", "batch b\(batch.id) is just being submitted",
+                hint: "wait for that submit")
+        }
+        // A stream that was read cannot be read on.
+        let goesOn = batch.sourcePath == nil ? "" : "repeat that `offpeak submit`, which goes on where it was; or "
+        return CommandFailure(
+            .userError, code: "batch_state",
+            "the submit of batch b\(batch.id) was interrupted: none of its lines is accepted",
+            hint: "\(goesOn)`offpeak cancel b\(batch.id)` deletes what it has left")
+    }
+
     /// Opens the queue for reading.
     func reader() throws -> QueueReader { try QueueReader(queue: queuePath) }
 }

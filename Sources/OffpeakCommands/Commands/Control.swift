@@ -6,14 +6,18 @@ import OffpeakStore
 
 extension Command {
     static let cancel = Command(
-        syntax: CommandSyntax("cancel", ["BATCH"], help: "ends what has not begun; what is in flight still finishes")
+        syntax: CommandSyntax(
+            "cancel", ["BATCH"],
+            help: "ends what has not begun, for good; what is in flight still finishes (`pause` is for a while)")
     ) { context in
         let batch = try context.batchNamed(0)
+        if batch.state == .intake { return try context.discard(batch) }
         if batch.state == .open, batch.counts.open == 0 {
             // Marked as cancelled, it could not be retried any more.
             context.answer("b\(batch.id) is done: there is nothing to cancel") {
                 $0.member("batch", "b\(batch.id)")
                 $0.member("cancelled", 0)
+                $0.member("deleted", 0)
             }
             return .success
         }
@@ -23,6 +27,7 @@ extension Command {
         context.answer("b\(batch.id): \(Words.count(count, "job")) cancelled") {
             $0.member("batch", "b\(batch.id)")
             $0.member("cancelled", count)
+            $0.member("deleted", 0)
         }
         return .success
     }
@@ -44,7 +49,12 @@ extension Command {
                 name, ["BATCH"], required: 0, help: help,
                 options: [.value("--class", "C", "a workload class"), .value("--key", "K", "a key")])
         ) { context in
-            let (target, text) = try context.pauseTarget(name)
+            let (target, text, batch) = try context.pauseTarget(name)
+            // One that was paused while it had work can still be resumed: what is retried then waits for nobody.
+            if let batch, batch.state == .open, batch.counts.open == 0, name == "pause" || !batch.paused {
+                context.answer("\(text) is done: there is nothing to \(name)") { $0.null(name + "d") }
+                return .success
+            }
             let control = try QueueControl(queue: context.queuePath)
             defer { control.close() }
             try perform(control, target)
@@ -72,7 +82,12 @@ extension Command {
             default: .all
             }
         let batch = try context.batchNamed(0)
-        let before = try RetryOutlook.parked(of: batch, which, in: context)
+        if batch.state == .intake {
+            let reader = try context.reader()
+            defer { reader.close() }
+            throw try context.incomplete(batch, reader)
+        }
+        let before = try RetryOutlook.stopped(of: batch, which, in: context)
         let control = try QueueControl(queue: context.queuePath)
         defer { control.close() }
         let count = try control.retry(batch.id, which, at: RunnerClock().now)
@@ -116,7 +131,9 @@ extension Command {
 
     static let prune = Command(
         syntax: CommandSyntax(
-            "prune", help: "deletes finished batches with their prompts, answers and attempts",
+            "prune",
+            help:
+                "deletes finished batches with their prompts, answers and attempts, and what killed submits have left",
             options: [.value("--older-than", "DURATION", "only those finished longer ago than this; default 30d")])
     ) { context in
         let age = try context.duration("--older-than", allowsZero: true) ?? .days(30)
@@ -124,9 +141,17 @@ extension Command {
         defer { control.close() }
         let pruned = try control.prune(finishedBefore: RunnerClock().now - age)
         let batches = Words.count(pruned.batches.count, "batch", plural: "batches")
-        context.answer("\(batches) with \(Words.count(pruned.jobs, "job")) deleted") { writer in
+        var text = "\(batches) with \(Words.count(pruned.jobs, "job")) deleted"
+        if !pruned.submits.isEmpty {
+            text +=
+                ", and what \(Words.count(pruned.submits.count, "interrupted submit")) had left: "
+                + Words.count(pruned.lines, "line")
+        }
+        context.answer(text) { writer in
             writer.array("batches") { for batch in pruned.batches { $0.element("b\(batch)") } }
             writer.member("jobs", pruned.jobs)
+            writer.array("submits") { for batch in pruned.submits { $0.element("b\(batch)") } }
+            writer.member("lines", pruned.lines)
         }
         return .success
     }
@@ -138,6 +163,27 @@ extension CommandContext {
         let reader = try reader()
         defer { reader.close() }
         return try batch(arguments.positionals[index], in: reader)
+    }
+
+    /// Cancels a submit that was interrupted.
+    fileprivate func discard(_ batch: BatchStatus) throws -> ExitStatus {
+        let reader = try reader()
+        defer { reader.close() }
+        if try reader.isBeingSubmitted(batch.id) { throw try incomplete(batch, reader) }
+        // A reader of our own would keep the log from being written back.
+        reader.close()
+        let control = try QueueControl(queue: queuePath)
+        defer { control.close() }
+        let count = try control.discardSubmit(batch.id)
+        answer(
+            "b\(batch.id): its submit was interrupted, and is deleted with \(Words.count(count, "line")), none of which had "
+                + "been accepted"
+        ) {
+            $0.member("batch", "b\(batch.id)")
+            $0.member("cancelled", 0)
+            $0.member("deleted", count)
+        }
+        return .success
     }
 
     /// Says what was done, in words or as a document.
@@ -158,21 +204,26 @@ extension CommandContext {
         return interval
     }
 
-    fileprivate func pauseTarget(_ command: String) throws -> (target: PauseTarget, text: String) {
+    fileprivate func pauseTarget(
+        _ command: String
+    ) throws -> (target: PauseTarget, text: String, batch: BatchStatus?) {
         let given = [arguments.positionals.first, arguments["--class"], arguments["--key"]].compactMap { $0 }
         guard given.count == 1 else {
             throw CommandFailure.usage("`offpeak \(command)` needs a BATCH, --class C or --key K, one of them")
         }
         if let name = arguments["--class"] {
             try checkName(name, among: try configuration().classes.map(\.name), what: "class")
-            return (.workloadClass(name), "class \(name)")
+            return (.workloadClass(name), "class \(name)", nil)
         }
         if let name = arguments["--key"] {
             try checkName(name, among: try configuration().keys.map(\.name), what: "key")
-            return (.key(name), "key \(name)")
+            return (.key(name), "key \(name)", nil)
         }
         let batch = try batchNamed(0)
-        return (.batch(batch.id), "b\(batch.id)")
+        guard batch.state != .cancelled else {
+            throw CommandFailure(.userError, code: "batch_state", "batch b\(batch.id) is cancelled, which is final")
+        }
+        return (.batch(batch.id), "b\(batch.id)", batch)
     }
 
     /// A name must be in the configuration: a mistyped one would silently do nothing.

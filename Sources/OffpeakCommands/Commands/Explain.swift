@@ -97,7 +97,9 @@ struct Explanation {
         writer.member("lane", attempt.lane.rawValue)
         writer.member("bill", attempt.bill.rawValue)
         writer.member("started", attempt.started)
-        writer.member("ended", attempt.ended)
+        writer.member("ended", Self.end(of: attempt))
+        // When the books took it in: of a run that died, when the next one began.
+        writer.member("recorded", attempt.ended)
         writer.member("outcome", Self.word(attempt.outcome))
         writer.member("failure_class", attempt.failureClass)
         writer.member("code", attempt.code)
@@ -135,6 +137,11 @@ struct Explanation {
         case .failed: "failed"
         case .unknown: "unknown"
         }
+    }
+
+    /// When an attempt ended; nil where nobody knows: that of a run that died was closed by the next run, whenever that came.
+    private static func end(of attempt: AttemptRecord) -> Timestamp? {
+        attempt.code == Failure.runnerDiedCode ? nil : attempt.ended
     }
 
     /// What `unknown` means.
@@ -211,12 +218,12 @@ struct Explanation {
             lines.append("  waits\(until): \(hold.reason)")
         }
         if let failure = job.failure { lines.append("  \(failure.code): \(failure.message)") }
-        if attempts.isEmpty { lines.append("  not sent yet") }
+        if attempts.isEmpty { lines.append(job.state.isFinal ? "  never sent" : "  not sent yet") }
         for attempt in attempts {
             var head =
                 "  \(attempt.number). \(TimeText.rfc3339(attempt.started)) key \(attempt.key), model \(attempt.model), lane \(attempt.lane.rawValue), on \(attempt.bill.words): "
             head += Self.word(attempt.outcome)
-            if let ended = attempt.ended { head += " after \(TimeText.length(ended - attempt.started))" }
+            if let ended = Self.end(of: attempt) { head += " after \(TimeText.length(ended - attempt.started))" }
             lines.append(head)
             if let message = attempt.message, !message.isEmpty {
                 lines.append("     \(attempt.failureClass ?? ""): \(message)")
@@ -232,6 +239,10 @@ struct Explanation {
                     "     \(attempt.usage.inputTokens) input tokens, \(attempt.usage.outputTokens) output tokens")
             }
             lines.append("     " + Self.cost(attempt))
+        }
+        // What its last attempt came to was true until then.
+        if job.state == .cancelled, let last = attempts.last, last.disposition != "cancel" {
+            lines.append("  then its batch was cancelled")
         }
         return lines
     }

@@ -21,6 +21,7 @@ extension Command {
         let reader = try context.reader()
         defer { reader.close() }
         let batch = try context.batch(context.arguments.positionals[0], in: reader)
+        if batch.state == .intake { throw try context.incomplete(batch, reader) }
         let left = batch.counts.ready + batch.counts.scheduled + batch.counts.inFlight
         if left > 0 && !context.arguments.has("--partial") {
             throw CommandFailure(

@@ -9,20 +9,28 @@ struct RetryOutlook {
     let failure: Failure
     private(set) var jobs: Int
 
-    /// What the lack of money has parked of a batch, before it is retried.
-    static func parked(
+    /// What the lack of money has parked of a batch, or ended as failed, before it is retried.
+    static func stopped(
         of batch: BatchStatus, _ which: RetrySelection, in context: CommandContext
     ) throws -> [MoneyParked] {
-        guard which == .parked || which == .all else { return [] }
+        // Among those whose outcome is unknown there are none.
+        guard which != .unknown else { return [] }
         let reader = try context.reader()
         defer { reader.close() }
-        return try reader.parkedForMoney(of: batch.flows.filter { $0.counts.parked > 0 }.map(\.flow))
+        var stopped: [MoneyParked] = []
+        if which != .failed {
+            stopped += try reader.parkedForMoney(of: batch.flows.filter { $0.counts.parked > 0 }.map(\.flow))
+        }
+        if which != .parked {
+            stopped += try reader.failedForMoney(of: batch.flows.filter { $0.counts.failed > 0 }.map(\.flow))
+        }
+        return stopped
     }
 
     /// The same jobs, and all others of their flow where its budget has no room for the first, each with its reason; empty
     /// without a configuration, since only that knows budgets and prices.
     static func stops(
-        of batch: BatchStatus, retried: Int, _ parked: [MoneyParked], in context: CommandContext
+        of batch: BatchStatus, retried: Int, _ stopped: [MoneyParked], in context: CommandContext
     ) throws -> [RetryOutlook] {
         guard retried > 0, let configuration = context.configurationIfAny() else { return [] }
         let reader = try context.reader()
@@ -49,7 +57,7 @@ struct RetryOutlook {
                 add(fresh, failure)
                 continue
             }
-            for one in parked where one.flow.id == status.flow.id {
+            for one in stopped where one.flow.id == status.flow.id {
                 if let failure = outlook.stop(of: one.decisive, in: status.flow) { add(min(one.jobs, fresh), failure) }
             }
         }

@@ -143,20 +143,28 @@ extension CommandContext {
         }
     }
 
-    /// How many jobs failed or are parked, and for what, since that is all that an unattended log shows.
-    private func unfinishedWords(_ end: RunEnd) throws -> String {
+    /// How many jobs failed or are parked, and for what, since that is all that an unattended log shows; nil when somebody has
+    /// retried or cancelled all of them by now.
+    private func unfinishedWords(_ end: RunEnd) throws -> String? {
         let reader = try reader()
         defer { reader.close() }
         var reasons = StopReasons(reader)
         var stops: [StopReason] = []
+        var (failed, parked) = (0, 0)
         for id in end.stoppedBatches {
             guard let batch = try reader.batch(id) else { continue }
+            for flow in batch.flows where arguments["--class"].map({ $0 == flow.flow.className }) ?? true {
+                failed += flow.counts.failed
+                parked += flow.counts.parked
+            }
             // What had failed before this run was told then; what is parked still waits for somebody.
             stops += try reasons.of(batch).filter { $0.state == .parked || end.failed > 0 }
         }
+        let jobs = min(end.failed, failed) + parked
+        guard jobs > 0 else { return nil }
         let why = stops.isEmpty ? "" : " (\(stops.codes))"
         return
-            "failed or parked: \(Words.count(end.unfinished, "job"))\(why); `offpeak status` tells why, and what to do about it"
+            "failed or parked: \(Words.count(jobs, "job"))\(why); `offpeak status` tells why, and what to do about it"
     }
 }
 

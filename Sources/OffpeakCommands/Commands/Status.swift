@@ -256,7 +256,7 @@ struct BatchView {
             }
         }
         writer.array("stopped") { array in
-            for stop in stops { array.object { stop.write(to: &$0, of: batch) } }
+            for stop in stops { array.object { stop.write(to: &$0, of: batch, renews: renewsBudgets) } }
         }
         writer.object("usage") { $0.members(batch.usage) }
         money.spend.write(to: &writer)
@@ -265,6 +265,8 @@ struct BatchView {
             for budget in money.budgets { array.object { budget.write(to: &$0) } }
         }
     }
+
+    private var renewsBudgets: Bool { money.budgets.contains { $0.budget.per.period != nil } }
 
     private var nextDue: Timestamp? { waits.compactMap(\.until).min() }
 
@@ -293,7 +295,7 @@ struct BatchView {
             let until = wait.until.map { " until \(TimeText.rfc3339($0))" } ?? ""
             lines.append("    \(Words.count(wait.jobs, "job")) waiting\(until): \(wait.reason)")
         }
-        return lines + stops.lines(of: batch)
+        return lines + stops.lines(of: batch, renews: renewsBudgets)
     }
 }
 

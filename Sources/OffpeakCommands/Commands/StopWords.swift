@@ -3,11 +3,13 @@ import OffpeakCore
 import OffpeakStore
 
 extension [StopReason] {
-    /// Each with number and reason in a line, and what to do about those of one code in the next.
-    func lines(of batch: BatchStatus) -> [String] {
+    /// Each with number and reason in a line, and what to do about those of one code in the next. `renews`: the classes' budgets
+    /// have a next period.
+    func lines(of batch: BatchStatus, renews: Bool) -> [String] {
         indices.flatMap { i in
             let isLast = !self[i].isAkin(to: i + 1 < count ? self[i + 1] : nil)
-            return [self[i].line] + (isLast ? self[i].hint(of: batch).map { ["        \($0)"] } ?? [] : [])
+            let hint = isLast ? self[i].hint(of: batch, renews: renews) : nil
+            return [self[i].line] + (hint.map { ["        \($0)"] } ?? [])
         }
     }
 
@@ -36,7 +38,10 @@ extension StopReason {
         let atLeast = isAtLeast ? "at least " : ""
         if reasons > 1 { return "    and \(atLeast)\(jobs) more \(stateWord): \(code), for \(reasons) other reasons" }
         let reason = message.isEmpty ? code : "\(code): \(message)"
-        return "    \(atLeast)\(Words.count(jobs, "job")) \(stateWord): \(reason)"
+        // Which lines ask for what nothing serves is seen in the file.
+        let isUnserved = code == Scheduler.noKeyForModel || code == Scheduler.noKeyForEndpoint
+        let place = !isUnserved ? "" : jobs == 1 ? " (line \(firstLine))" : " (first on line \(firstLine))"
+        return "    \(atLeast)\(Words.count(jobs, "job")) \(stateWord): \(reason)\(place)"
     }
 
     /// The same stop as far as codes tell.
@@ -44,25 +49,27 @@ extension StopReason {
         state == other?.state && failureClass == other?.failureClass && code == other?.code
     }
 
-    func write(to writer: inout JSONWriter, of batch: BatchStatus) {
+    func write(to writer: inout JSONWriter, of batch: BatchStatus, renews: Bool) {
         writer.member("state", stateWord)
         writer.member("failure_class", failureClass)
         writer.member("code", code)
         writer.member("jobs", jobs)
         writer.member("at_least", isAtLeast)
         writer.member("reason", reasons > 1 ? "\(reasons) other reasons" : message)
-        writer.member("hint", hint(of: batch))
+        writer.member("first_line", firstLine)
+        writer.member("hint", hint(of: batch, renews: renews))
     }
 
     /// What to do; nil for a cancelled batch, of which nothing is tried again.
-    func hint(of batch: BatchStatus) -> String? {
+    func hint(of batch: BatchStatus, renews: Bool) -> String? {
         guard batch.state == .open else { return nil }
         let retry = "`offpeak retry b\(batch.id) --\(state == .parked ? "parked" : "failed")`"
         if let stop = MoneyStop(rawValue: code), failureClass == FailureClass.quotaExhausted.rawValue {
             let goesOn = state == .parked ? ": the next `offpeak run` takes them up by itself" : ", then \(retry)"
             let smaller = "; or submit them again, shorter or with a lower max_tokens"
             return switch stop {
-            case .budgetExhausted: "raise the class's budget, or wait for its next period\(goesOn)"
+            case .budgetExhausted:
+                "raise the class's budget\(renews ? ", or wait for its next period" : "")\(goesOn)"
             case .exceedsBudget: "raise the class's budget\(goesOn)\(smaller)"
             case .exceedsQuota: "raise the quota\(goesOn)\(smaller)"
             case .unknownCost: "state the price in that key's `prices`, or in the price list\(goesOn)"
@@ -74,6 +81,13 @@ extension StopReason {
         if code == Failure.inexpressibleCode {
             return
                 "let a key whose provider can express them serve the class, then \(retry); or submit them again, changed"
+        }
+        if code == Scheduler.noKeyForEndpoint {
+            let path = firstFlow.endpoint.path
+            return firstFlow.endpoint == .messages
+                ? "let a key of provider `anthropic`, or of one with `kind: \"anthropic\"`, serve the class, then \(retry); or "
+                    + "submit them again as chat completions"
+                : "let a key whose provider has \(path) serve the class, then \(retry)"
         }
         switch FailureClass(rawValue: failureClass) {
         case .keyRejected: return "mend the key's secret, or let another key serve the class, then \(retry)"

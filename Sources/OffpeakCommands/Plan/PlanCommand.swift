@@ -59,9 +59,9 @@ extension CommandContext {
             defer { reader.close() }
             let asked = try arguments.positionals.map { try batch($0, in: reader) }
             for batch in asked where batch.state == .intake || batch.state == .cancelled {
-                let state = batch.state == .intake ? "is still being submitted" : "is cancelled"
+                if batch.state == .intake { throw try incomplete(batch, reader) }
                 throw CommandFailure(
-                    .userError, code: "batch_state", "batch b\(batch.id) \(state)",
+                    .userError, code: "batch_state", "batch b\(batch.id) is cancelled",
                     hint: "`offpeak status` lists the batches")
             }
             try inputs.read(reader, asked: asked.map(\.id), configuration)

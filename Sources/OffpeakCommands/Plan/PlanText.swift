@@ -147,8 +147,10 @@ extension Plan {
         lines += waits
         for stop in result.stops {
             let end = stop.end == .waiting ? "waiting for ever" : stop.end.rawValue
-            let isTold = result.waits.contains { $0.reason == stop.reason }
-            lines.append("\(end): \(Words.count(stop.jobs, "job")): \(isTold ? "for the same reason" : stop.reason)")
+            let kind = stop.reason.withoutAmounts
+            let isTold = result.waits.contains { $0.reason.withoutAmounts == kind }
+            let reason = stop.reason + (stop.hasOtherAmounts ? " (the first; the others' amounts differ)" : "")
+            lines.append("\(end): \(Words.count(stop.jobs, "job")): \(isTold ? "for the same reason" : reason)")
         }
         if !result.shares.isEmpty { lines += [""] + keyTable }
         if !alternatives.isEmpty { lines += [""] + alternativeTable }
@@ -176,7 +178,7 @@ extension Plan {
 
     /// What waits for one and the same reason again and again is told once.
     private var waits: [String] {
-        result.waits.grouped { $0.reason == $1.reason }.map { waits in
+        result.waits.grouped { $0.reason.withoutAmounts == $1.reason.withoutAmounts }.map { waits in
             func part(_ wait: ForecastResult.Wait) -> String { "\(wait.jobs) until \(clock(wait.until))" }
             var text = "\(Words.count(waits[0].jobs, "job")) until \(clock(waits[0].until))"
             if waits.count > 3 {

@@ -11,6 +11,8 @@ package enum Shortage: Sendable, Equatable {
     case serverSaysFull
     /// The server said to wait.
     case cooling
+    /// It refused for its limit without saying for how long.
+    case backingOff
 
     /// Over with the calendar day, not with the minute.
     package var isDaily: Bool {
@@ -28,6 +30,11 @@ package enum Shortage: Sendable, Equatable {
         }
     }
 
+    /// Why a key is blocked, as it was remembered.
+    package static func ofBlock(_ reason: String) -> Shortage {
+        reason == Self.backingOff.text ? .backingOff : .cooling
+    }
+
     /// For people, in the words of `status` and `explain`.
     package var text: String {
         switch self {
@@ -40,6 +47,7 @@ package enum Shortage: Sendable, Equatable {
             "the server was found to allow \(n) requests per \(per.milliseconds / 1_000) s, all in use"
         case .serverSaysFull: "the server says that nothing is left of its limit"
         case .cooling: "the server asked to wait"
+        case .backingOff: "the server refused for its limit and named no time, so a while is waited"
         }
     }
 }
@@ -67,6 +75,8 @@ package struct AccountLimiter: Sendable {
     var dayEnds = Timestamp.distantFuture
     /// No sends before this moment.
     private(set) var blockedUntil = Timestamp.distantPast
+    /// Why: the server's wish or our own choice.
+    package private(set) var block = Shortage.cooling
     /// When the next single request tries whether the server accepts again, if it did not say.
     private var trial = Timestamp.distantPast
     /// After a block without a known end, one request at a time until one is accepted.
@@ -115,7 +125,7 @@ package struct AccountLimiter: Sendable {
 
     /// Whether one more request with these tokens fits now.
     package mutating func room(tokens: Int, at now: Timestamp) -> Room {
-        if blockedUntil > now { return .none(.cooling, until: blockedUntil) }
+        if blockedUntil > now { return .none(block, until: blockedUntil) }
         let allowed = isProbing ? 1 : min(ramp ?? .max, concurrency.allowed)
         if inFlight >= allowed { return .none(.concurrent(allowed), until: nil) }
         if let shortage = dayShortage(tokens: tokens) { return .none(shortage, until: dayEnds) }
@@ -260,13 +270,13 @@ package struct AccountLimiter: Sendable {
             guard isNews else { return }
             useOfLimit = max(50, useOfLimit * 9 / 10)
             if retryAfter == nil {
-                block(until: now + .seconds(1))
+                block(until: now + .seconds(1), for: .backingOff)
                 isProbing = true
             }
         } else if let trial = discovery.refused(sequence: sequence, nextSequence: log.end, log: log, at: now),
             retryAfter == nil
         {
-            block(until: trial)
+            block(until: trial, for: .backingOff)
             self.trial = trial
             isProbing = true
         }
@@ -288,9 +298,9 @@ package struct AccountLimiter: Sendable {
         hasNews = true
     }
 
-    package mutating func block(until moment: Timestamp) {
+    package mutating func block(until moment: Timestamp, for reason: Shortage = .cooling) {
         if moment > blockedUntil {
-            blockedUntil = moment
+            (blockedUntil, block) = (moment, reason)
             hasNews = true
         }
     }
@@ -345,7 +355,9 @@ package struct AccountLimiter: Sendable {
 
     /// What an earlier run learned.
     package mutating func recall(_ memory: KeyMemory) {
-        if let blocked = memory.blockedUntil { blockedUntil = max(blockedUntil, blocked) }
+        if let blocked = memory.blockedUntil, blocked > blockedUntil {
+            (blockedUntil, block) = (blocked, Shortage.ofBlock(memory.reason))
+        }
         useOfLimit = min(1_000, max(50, memory.useOfLimit))
         if let requests = memory.learnedRequests, let length = memory.learnedWindow {
             discovery.recall(requests: requests, per: length, log: log)

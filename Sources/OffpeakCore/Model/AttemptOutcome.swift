@@ -61,6 +61,9 @@ extension Failure {
 
     package static let inexpressibleCode = "not_expressible"
 
+    /// The run died before the attempt had an end.
+    package static let runnerDiedCode = "runner_died"
+
     package var isInexpressible: Bool { code == Self.inexpressibleCode && !judged }
 
     /// The same without the provider's own words, which may quote the prompt.

@@ -57,7 +57,8 @@ package struct JobLadder: Sendable {
                     base: policy.backoffBase, cap: policy.backoffCap, previous: lastBackoff,
                     atLeast: failure.retryAfter, using: &generator)
                 lastBackoff = wait
-                return (.retry(at: now + wait), "\(failure.failureClass.rawValue): again after a pause")
+                let unused = countsAsAttempt(failure, world) ? "" : ", which uses up no attempt"
+                return (.retry(at: now + wait), "\(failure.failureClass.rawValue): again after a pause\(unused)")
             case .nextKey where mayTryAgain && world.hasOtherKey:
                 avoided[world.key] = world.recovery
                 return (.nextKey, "\(failure.failureClass.rawValue): the class's next key takes it")

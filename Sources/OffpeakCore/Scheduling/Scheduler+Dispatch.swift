@@ -283,7 +283,7 @@ extension Scheduler {
                     rest.health == KeyMemory.failing
                     ? "its provider keeps failing: \(keys[i].trouble)" : LaneState.noRoom
             } else if memory.blockedUntil != nil {
-                (memory.health, memory.reason) = ("cooling", Shortage.cooling.text)
+                (memory.health, memory.reason) = ("cooling", keys[i].limiter.block.text)
             }
         case .rejected(let failure): (memory.health, memory.reason) = ("rejected", failure.message)
         case .exhausted(let until, let reason):

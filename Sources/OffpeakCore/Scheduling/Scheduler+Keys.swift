@@ -15,9 +15,9 @@ struct ChosenRoute: Sendable {
 
 extension Scheduler {
     /// The code of jobs whose model a key does not serve by configuration.
-    private static let noKeyForModel = "no_key_for_model"
+    package static let noKeyForModel = "no_key_for_model"
     /// The code of jobs whose API call no key's provider has.
-    private static let noKeyForEndpoint = "no_key_for_endpoint"
+    package static let noKeyForEndpoint = "no_key_for_endpoint"
 
     enum Choice {
         case key(ChosenRoute)
@@ -156,7 +156,7 @@ extension Scheduler {
         _ ladder: JobLadder?, at now: Timestamp
     ) -> KeyObstacle? {
         // First what lasts: work must not wait for room on a key that will never serve it.
-        if let lasting = lastingObstacle(key, model, state.flow.endpoint, at: now) {
+        if let lasting = lastingObstacle(key, model, state.flow, at: now) {
             // Where the class's budget has no room for the job, it is no use that this key is mended or has rested.
             if let model, classes[state.classIndex].budget != nil,
                 let money = moneyObstacle(key, model, lane, ticket, state, at: now), money.isOfClass, !money.isPace
@@ -200,8 +200,9 @@ extension Scheduler {
 
     /// An obstacle that does not pass with the minutes.
     private func lastingObstacle(
-        _ key: Int, _ model: String?, _ endpoint: Endpoint, at now: Timestamp
+        _ key: Int, _ model: String?, _ flow: Flow, at now: Timestamp
     ) -> KeyObstacle? {
+        let endpoint = flow.endpoint
         guard keys[key].descriptor.endpoints.contains(endpoint) else {
             let failure = Failure(
                 .modelUnavailable, code: Self.noKeyForEndpoint,
@@ -211,7 +212,8 @@ extension Scheduler {
         }
         guard let model else {
             let failure = Failure(
-                .modelUnavailable, code: Self.noKeyForModel, message: "no key of the class serves the model")
+                .modelUnavailable, code: Self.noKeyForModel,
+                message: "no key of the class serves the model \(flow.model)")
             return KeyObstacle(reason: "it does not serve the model", needsPerson: true, failure: failure)
         }
         if keys[key].isPaused { return KeyObstacle(reason: "it is paused", needsPerson: true) }

@@ -58,7 +58,7 @@ extension Scheduler {
         }
         let (canGo, obstacle) = moneyOutlook(for: ticket, of: flow, at: now)
         if canGo { return nil }
-        return obstacle?.failure?.message ?? obstacle?.reason ?? "no key of the class serves the model"
+        return obstacle?.failure?.message ?? obstacle?.reason ?? "no key of the class serves the model \(flow.model)"
     }
 
     private mutating func moneyOutlook(

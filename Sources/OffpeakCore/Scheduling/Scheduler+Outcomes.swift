@@ -24,7 +24,8 @@ extension Scheduler {
     /// An attempt that an earlier run began and did not end. Its job uses up no attempt; its tokens stay counted.
     package mutating func abandoned(_ ticket: JobTicket, className: String, at now: Timestamp) -> Settlement {
         let failure = Failure(
-            .unknownOutcome, code: "runner_died", message: "the run ended before the answer was recorded", judged: false
+            .unknownOutcome, code: Failure.runnerDiedCode, message: "the run ended before the answer was recorded",
+            judged: false
         )
         let policy =
             classes.first { $0.policy.name == className }?.policy ?? ClassPolicy(name: className, posture: .governance)

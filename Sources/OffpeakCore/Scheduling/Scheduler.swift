@@ -222,7 +222,7 @@ package struct Scheduler: Sendable {
         keys[i].wasRejected = memory.health == "rejected"
         // What made the key wait was its account's refusal, and the account is the pool's.
         if memory.health == "cooling", let pool = keys[i].pool, let until = memory.blockedUntil {
-            pools[pool].block(until: until)
+            pools[pool].block(until: until, for: .ofBlock(memory.reason))
         }
         if memory.health == "exhausted", let until = memory.blockedUntil, until > now {
             keys[i].health = .exhausted(until: until, reason: memory.reason)
@@ -263,9 +263,7 @@ package struct Scheduler: Sendable {
         guard let state = flows[id], closure(of: classes[state.classIndex]) == nil, !state.flow.paused else {
             return false
         }
-        let serving = classes[state.classIndex].candidates.filter { key in
-            state.chain.contains { keys[key].descriptor.providerModel(for: $0, at: state.flow.endpoint) != nil }
-        }
+        let serving = serving(state)
         let isIdle = serving.allSatisfy { key in
             if keys[key].breaker.isTripped || keys[key].isPaused { return true }
             switch keys[key].health {
@@ -275,6 +273,20 @@ package struct Scheduler: Sendable {
             }
         }
         return isIdle && serving.contains { keys[$0].breaker.isTripped }
+    }
+
+    /// Whether jobs of a flow could go by a key if it worked: neither a window nor a pause keeps them back.
+    package func mayUse(_ name: String, _ id: FlowID) -> Bool {
+        guard let state = flows[id], closure(of: classes[state.classIndex]) == nil, !state.flow.paused else {
+            return false
+        }
+        return serving(state).contains { keys[$0].name == name }
+    }
+
+    private func serving(_ state: FlowState) -> [Int] {
+        classes[state.classIndex].candidates.filter { key in
+            state.chain.contains { keys[key].descriptor.providerModel(for: $0, at: state.flow.endpoint) != nil }
+        }
     }
 
     /// When a key whose provider keeps failing is tried next; nil when no such moment is to come.

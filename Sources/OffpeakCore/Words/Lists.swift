@@ -19,3 +19,15 @@ extension Sequence {
         return groups
     }
 }
+
+extension String {
+    /// A sentence without its numbers: sentences that differ in nothing else give one and the same reason. Names that have digits
+    /// in them stay.
+    package var withoutAmounts: String {
+        split(separator: " ").filter { word in
+            !word.utf8.allSatisfy { UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0 || Self.punctuation.contains($0) }
+        }.joined(separator: " ")
+    }
+
+    private static let punctuation = Array(".,:;()".utf8)
+}

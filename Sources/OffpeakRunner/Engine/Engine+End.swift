@@ -47,10 +47,12 @@ extension Engine {
         var end = RunEnd(cause: cause)
         end.succeeded = snapshot.succeeded
         end.failed = snapshot.failed
-        end.parked = snapshot.parked
         end.money = snapshot.money
-        // Parked jobs keep their flow open, so those of earlier runs are counted, too.
-        end.unfinished = snapshot.failed + max(snapshot.parked, flows.values.reduce(0) { $0 + $1.counts.parked })
+        // Parked jobs keep their flow open, so those of earlier runs are counted, too; and those that somebody has cancelled or
+        // retried since are not.
+        let stillParked = flows.values.reduce(0) { $0 + $1.counts.parked }
+        end.parked = min(snapshot.parked, stillParked)
+        end.unfinished = snapshot.failed + stillParked
         let parked = flows.values.filter { $0.counts.parked > 0 }.map(\.flow.batch)
         end.stoppedBatches = stoppedBatches.union(parked).sorted()
         end.waiting = flows.values.reduce(0) { $0 + $1.counts.waiting }
@@ -80,8 +82,8 @@ extension Engine {
         if let batch = flows[flow]?.flow.batch { stoppedBatches.insert(batch) }
     }
 
-    /// Says what is waited for: whoever looks at a run that stands still wants to know why. Each thing once, and again when
-    /// the moment that was told has passed and it is waited for still.
+    /// Says what is waited for: whoever looks at a run that stands still wants to know why. Each thing once, whatever its amounts,
+    /// and again when the moment that was told has passed and it is waited for still.
     func tell(_ hold: Hold, at now: Timestamp) {
         let text: String
         if let until = hold.until {
@@ -90,8 +92,9 @@ extension Engine {
         } else {
             text = "waiting for a person: \(hold.reason)"
         }
-        if let told = toldHolds[hold.reason], !told.isStale(at: now) { return }
-        toldHolds[hold.reason] = Telling(at: now, until: hold.until, after: toldHolds[hold.reason])
+        let kind = hold.reason.withoutAmounts
+        if let told = toldHolds[kind], !told.isStale(at: now) { return }
+        toldHolds[kind] = Telling(at: now, until: hold.until, after: toldHolds[kind])
         onNote(text)
     }
 
@@ -104,8 +107,10 @@ extension Engine {
         if toldRejections.insert(memory.key).inserted { onNote("key \(memory.key): \(memory.reason)") }
     }
 
+    /// To the nearest second: the runner's timeline may lie beside the wall clock by some milliseconds, and what opens at three
+    /// does not open at one second to three.
     static func clock(_ moment: Timestamp) -> String {
-        ISO8601DateFormatter().string(from: Date(timeIntervalSince1970: Double(moment.milliseconds / 1_000)))
+        ISO8601DateFormatter().string(from: Date(timeIntervalSince1970: Double((moment.milliseconds + 500) / 1_000)))
     }
 }
 

@@ -58,7 +58,7 @@ package final class Engine {
     var lastAnswer: Timestamp
     /// Batches of which jobs were parked or failed.
     var stoppedBatches: Set<BatchID> = []
-    /// Reasons for waiting that were told.
+    /// Reasons for waiting that were told, without their amounts.
     var toldHolds: [String: Telling] = [:]
     /// Keys whose rejection was told and that have not worked since.
     var toldRejections: Set<String> = []
@@ -101,16 +101,23 @@ package final class Engine {
     }
 
     private func note(_ recovered: RunRecovery.Report) {
-        let (open, parked) = (recovered.open, recovered.parked)
         if recovered.takenUp > 0 {
             onNote(Self.tookUp(recovered.takenUp))
         }
+        let open = recovered.open
         guard open > 0 else { return }
+        let fates = [
+            (open - recovered.parked - recovered.failed - recovered.cancelled, "sent again"),
+            (recovered.parked, "parked"), (recovered.failed, "failed"), (recovered.cancelled, "cancelled"),
+        ].filter { $0.0 > 0 }
         var text = "an earlier run ended with "
         text += open == 1 ? "1 request in flight: its outcome is" : "\(open) requests in flight: their outcome is"
-        text += open == 1 ? " unknown; it is " : " unknown; they are "
-        text += parked == open ? "parked" : "sent again"
-        if parked > 0 && parked < open { text += ", \(parked) \(parked == 1 ? "is" : "are") parked" }
+        text += " unknown; "
+        if fates.count == 1 {
+            text += (open == 1 ? "it is " : "they are ") + fates[0].1
+        } else {
+            text += fates.map { "\($0.0) \($0.0 == 1 ? "is" : "are") \($0.1)" }.joined(separator: ", ")
+        }
         onNote(text)
     }
 

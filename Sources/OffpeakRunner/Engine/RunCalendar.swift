@@ -32,8 +32,8 @@ package struct RunCalendar {
         for policy in configuration.classes {
             guard let rule = policy.window else { continue }
             let state = WindowResolver(rule: rule, zone: configuration.timeZone).state(at: wall)
-            // The wall clock may have been set since the start: only the distance to the turn counts.
-            let until = now + (state.until - wall)
+            // The wall clock may have been set since the start.
+            let until = clock.steady(state.until)
             nextTurn = min(nextTurn, until)
             events.append(.windowChanged(className: policy.name, isOpen: state.isOpen, until: until))
         }

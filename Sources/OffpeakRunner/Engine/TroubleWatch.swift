@@ -69,10 +69,17 @@ struct TroubleWatch {
             let reason = "\(key) \(trouble.failureClass.rawValue)"
             if !repeats, let last = told[reason], last >= since || now - last < Self.pause { continue }
             told[reason] = now
-            news.append((key, "key \(key): \(trouble.message)"))
+            news.append((key, "key \(key): \(Self.clause(trouble.message))"))
         }
         if !news.isEmpty { telling = Telling(at: now, until: again, after: telling) }
         return news
+    }
+
+    /// A provider's sentence as a part of ours, which goes on.
+    private static func clause(_ message: String) -> Substring {
+        var clause = Substring(message)
+        while let last = clause.last, last == "." || last.isWhitespace { clause.removeLast() }
+        return clause
     }
 
     /// The key that has ended a standstill that was told, and when that had begun; once.
@@ -95,13 +102,16 @@ extension Engine {
         let again = moments.filter { $0 > now }.min()
         guard again != nil || isLast else { return }
         for (key, reason) in troubles.news(at: now, again: again ?? now) {
-            let jobs = waiting == 1 ? "1 job" : "\(waiting) jobs"
+            // What may go by several keys waits for each of them.
+            let jobs = flows.keys.reduce(0) { sum, flow in
+                sum + (scheduler.mayUse(key, flow) ? flows[flow]?.counts.waiting ?? 0 : 0)
+            }
+            let what = jobs == 0 ? reason : "\(jobs == 1 ? "1 job" : "\(jobs) jobs"); \(reason)"
             // Each key has a moment of its own, unless it is a job's.
             let moment = scheduler.nextTry(of: key, after: now) ?? again ?? now
             onNote(
                 isLast
-                    ? "not waited for: \(jobs); \(reason)"
-                    : "waiting: \(jobs); \(reason), tried again at \(Self.clock(moment))")
+                    ? "not waited for: \(what)" : "waiting: \(what), tried again at \(Self.clock(moment))")
         }
     }
 }

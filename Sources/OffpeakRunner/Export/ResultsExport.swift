@@ -162,8 +162,16 @@ package struct ResultsExport {
             let code = row.failure?.code ?? "failed"
             let message = row.failure?.message ?? "no reason was recorded"
             return row.state == .parked ? ("parked", "waits for a person: \(code): \(message)") : (code, message)
-        case .cancelled: return ("batch_cancelled", "the batch was cancelled before this job was sent")
+        case .cancelled: return ("batch_cancelled", "the batch was cancelled \(cancelled(row.sentInVain))")
         default: return nil
+        }
+    }
+
+    private static func cancelled(_ sentInVain: AttemptRecord.Outcome?) -> String {
+        switch sentInVain {
+        case nil: "before this job was sent"
+        case .unknown: "after this job was sent; its answer was lost, and may have been charged"
+        default: "after this job was sent, and before it was answered"
         }
     }
 }

@@ -4,13 +4,14 @@ import OffpeakCore
 
 private enum SQL {
     static let prunable: StaticString = """
-        SELECT id FROM batch WHERE state = 3 OR (finished IS NOT NULL AND finished < ?1)
+        SELECT id, state FROM batch WHERE state = 3 OR (finished IS NOT NULL AND finished < ?1)
             OR (state = 0 AND created < ?1) ORDER BY id
         """
     static let isPrunable: StaticString = """
         SELECT 1 FROM batch WHERE id = ?2
             AND (state = 3 OR (finished IS NOT NULL AND finished < ?1) OR (state = 0 AND created < ?1))
         """
+    static let isIntake: StaticString = "SELECT 1 FROM batch WHERE id = ? AND state = 0"
     static let freePages: StaticString = "PRAGMA freelist_count"
     static let vacuumSlice: StaticString = "PRAGMA incremental_vacuum(1000)"
     static let copy: StaticString = "VACUUM INTO ?"
@@ -22,26 +23,50 @@ private enum SQL {
 package struct Pruned: Sendable, Equatable {
     package var batches: [BatchID] = []
     package var jobs = 0
+    /// Submits that had been interrupted, and their lines: nothing of them had been accepted.
+    package var submits: [BatchID] = []
+    package var lines = 0
 }
 
 extension QueueControl {
     /// Removes batches that finished before a moment, and submits begun before it that nobody is working on, with all
     /// their prompts, answers and attempts; then gives the space back. In slices: the queue can run meanwhile.
     package func prune(finishedBefore moment: Timestamp) throws(StoreError) -> Pruned {
-        var candidates: [BatchID] = []
-        try writer.connection.query(SQL.prunable, moment) { row in candidates.append(row.int64(0)) }
+        var candidates: [(batch: BatchID, isIntake: Bool)] = []
+        try writer.connection.query(SQL.prunable, moment) { row in candidates.append((row.int64(0), row.int(1) == 0)) }
         var pruned = Pruned()
-        for batch in candidates {
+        for (batch, isIntake) in candidates {
             // A lock file of its own: it holds the batch's byte for as long as the deletion lasts.
             let claim = try SideFile(path: writer.location.lock)
             guard try claim.tryLockByte(batch) else { continue }
             let still = try writer.connection.first(SQL.isPrunable, moment, batch) { _ in true }
             guard still == true else { continue }
-            pruned.jobs += try BatchDeletion(writer).delete(batch)
-            pruned.batches.append(batch)
+            let count = try BatchDeletion(writer).delete(batch)
+            if isIntake {
+                pruned.lines += count
+                pruned.submits.append(batch)
+            } else {
+                pruned.jobs += count
+                pruned.batches.append(batch)
+            }
         }
         try giveSpaceBack()
         return pruned
+    }
+
+    /// Removes what an interrupted submit has left; returns the number of its lines, none of which had been accepted. Throws
+    /// when a living process is at it, and for a batch that is submitted.
+    package func discardSubmit(_ batch: BatchID) throws(StoreError) -> Int {
+        let claim = try SideFile(path: writer.location.lock)
+        guard try claim.tryLockByte(batch) else {
+            throw StoreError(.intakeInProgress(batch: batch), message: "batch b\(batch) is just being submitted")
+        }
+        guard try writer.connection.first(SQL.isIntake, batch, row: { _ in true }) == true else {
+            throw try wrongState(batch)
+        }
+        let count = try BatchDeletion(writer).delete(batch)
+        try giveSpaceBack()
+        return count
     }
 
     private func giveSpaceBack() throws(StoreError) {

@@ -109,11 +109,11 @@ package final class QueueControl {
         try connection.first(SQL.state, batch) { row in row.int(0) }
     }
 
-    private func wrongState(_ batch: BatchID) throws(StoreError) -> StoreError {
+    func wrongState(_ batch: BatchID) throws(StoreError) -> StoreError {
         switch try state(of: batch) {
         case nil, 3: StoreError(.unknownBatch(batch), message: "there is no batch b\(batch) in this queue")
-        case 0: StoreError(.wrongBatchState(batch), message: "batch b\(batch) is still being submitted")
-        case 2: StoreError(.wrongBatchState(batch), message: "batch b\(batch) is cancelled")
+        case 0: StoreError(.wrongBatchState(batch), message: "the submit of batch b\(batch) is not complete")
+        case 2: StoreError(.wrongBatchState(batch), message: "batch b\(batch) is cancelled, which is final")
         default: StoreError(.wrongBatchState(batch), message: "batch b\(batch) is not in a state that allows this")
         }
     }

@@ -99,3 +99,20 @@ package struct LiveRun: Sendable, Equatable {
         }
     }
 }
+
+extension QueueLocation {
+    /// Whether a living process is submitting a batch. Whoever looks takes no lock, so that nobody is refused for it.
+    func isBeingSubmitted(_ batch: BatchID) throws(StoreError) -> Bool {
+        let descriptor = open(lock, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { return false }
+            throw .system("open", path: lock)
+        }
+        defer { close(descriptor) }
+        switch offpeak_byte_is_locked(descriptor, batch) {
+        case 0: return false
+        case 1: return true
+        default: throw .system("ask for the lock of", path: lock)
+        }
+    }
+}

@@ -1,6 +1,6 @@
 import OffpeakCore
 
-/// Jobs of one flow that are parked for one and the same lack of money.
+/// Jobs of one flow that are parked, or have failed, for one and the same lack of money.
 package struct MoneyParked: Sendable, Equatable {
     package var flow: Flow
     package var reason: MoneyStop
@@ -24,14 +24,31 @@ extension Connection {
             WHERE job.state = 3 AND job.flow = ?1 AND failure.failure_class = 'quota_exhausted'
             GROUP BY failure.code
             """
+        /// The same of those that have failed, but for what cannot be retried since its prompt is gone.
+        static let failedReasons: StaticString = """
+            SELECT failure.code, count(*), min(job.id), min(job.bytes), min(job.max_output), min(job.beyond)
+            FROM job JOIN failure ON failure.job = job.id
+            WHERE job.state = 5 AND job.flow = ?1 AND failure.failure_class = 'quota_exhausted'
+                AND NOT EXISTS (SELECT 1 FROM payload WHERE payload.job = job.id AND payload.erased = 1)
+            GROUP BY failure.code
+            """
         static let ticket: StaticString = "SELECT lease, attempts_used, bytes, max_output, beyond FROM job WHERE id = ?"
     }
 
     /// What the lack of money has parked of some flows, by reason.
     func parkedForMoney(of flows: [Flow]) throws(StoreError) -> [MoneyParked] {
+        try stoppedForMoney(SQL.reasons, of: flows)
+    }
+
+    /// What has failed for it and could be tried again.
+    func failedForMoney(of flows: [Flow]) throws(StoreError) -> [MoneyParked] {
+        try stoppedForMoney(SQL.failedReasons, of: flows)
+    }
+
+    private func stoppedForMoney(_ reasons: StaticString, of flows: [Flow]) throws(StoreError) -> [MoneyParked] {
         var parked: [MoneyParked] = []
         for flow in flows {
-            try query(SQL.reasons, flow.id) { row in
+            try query(reasons, flow.id) { row in
                 guard let reason = MoneyStop(rawValue: row.string(0)) else { return }
                 let ticket = JobTicket(
                     id: row.int64(2), flow: flow.id, lease: 0, attemptsUsed: 0, bodyBytes: row.int(3),

@@ -4,9 +4,12 @@ import OffpeakCore
 /// takes up again what was parked for money that is there now.
 package enum RunRecovery {
     package struct Report: Sendable, Equatable {
-        /// Attempts that a dead run had left open, and how many of their jobs are parked for it.
+        /// Attempts that a dead run had left open, and how many of their jobs are parked for it, have failed, or end with a
+        /// batch that was cancelled meanwhile.
         package var open = 0
         package var parked = 0
+        package var failed = 0
+        package var cancelled = 0
         /// Jobs that the lack of money had parked, and that go on now.
         package var takenUp = 0
     }
@@ -52,7 +55,17 @@ package enum RunRecovery {
             return settlement
         }
         _ = try queue.commit(tick, at: now)
-        return Report(open: open.count, parked: tick.settlements.filter { $0.disposition == .park }.count)
+        var report = Report(open: open.count)
+        for settlement in tick.settlements {
+            switch settlement.disposition {
+            case .fail: report.failed += 1
+            // The queue cancels them, since no flow of a cancelled batch is open.
+            case _ where classNames[settlement.flow] == nil: report.cancelled += 1
+            case .park: report.parked += 1
+            default: break
+            }
+        }
+        return report
     }
 }
 

@@ -135,8 +135,12 @@ extension TickWork {
         let outcome = RecordedOutcome(failure)
         let attempt = try connection.statement(SQL.failAttempt)
         bindEnd(attempt, settlement, statusCode: failure.statusCode, usage: failure.usage)
-        bindText(attempt, 8, settlement.reason)
-        attempt.bind(9, settlement.disposition.word)
+        // Whatever the scheduler wanted, nothing of a cancelled batch goes on or waits for a person.
+        let isCancelled = try target(of: settlement).0 == .cancelled
+        bindText(
+            attempt, 8,
+            isCancelled ? "\(failure.failureClass.rawValue): its batch was cancelled" : settlement.reason)
+        attempt.bind(9, isCancelled ? "cancel" : settlement.disposition.word)
         attempt.bind(10, failure.failureClass.rawValue)
         attempt.bind(11, failure.code)
         attempt.bind(12, outcome.rawValue)

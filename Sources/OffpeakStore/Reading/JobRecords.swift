@@ -96,6 +96,8 @@ package struct ResultRow: Sendable, Equatable {
     package var state: JobState
     package var answer: RecordedAnswer?
     package var failure: RecordedFailure?
+    /// Of a cancelled job that had been sent: `unknown` where an answer was lost, else `failed`.
+    package var sentInVain: AttemptRecord.Outcome?
     /// Nil when receipts were not asked for, and for jobs that were never sent.
     package var receipt: Receipt?
 }

@@ -124,6 +124,11 @@ extension QueueReader {
         try connection.snapshot { () throws(StoreError) in try connection.parkedForMoney(of: flows) }
     }
 
+    /// What has failed of some flows for the lack of money, and could be tried again.
+    package func failedForMoney(of flows: [Flow]) throws(StoreError) -> [MoneyParked] {
+        try connection.snapshot { () throws(StoreError) in try connection.failedForMoney(of: flows) }
+    }
+
     /// The first ready job of a flow in input order; nil when it has none.
     package func nextJob(of flow: FlowID) throws(StoreError) -> JobTicket? {
         try connection.first(SQL.next, flow) { row in

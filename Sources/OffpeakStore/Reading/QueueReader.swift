@@ -53,6 +53,11 @@ package final class QueueReader {
     /// The run that works the queue now; nil when there is none.
     package func liveRun() throws(StoreError) -> LiveRun? { try LiveRun(of: location) }
 
+    /// Whether a living process is submitting a batch.
+    package func isBeingSubmitted(_ batch: BatchID) throws(StoreError) -> Bool {
+        try location.isBeingSubmitted(batch)
+    }
+
     // MARK: Batches
 
     /// All batches, by id; those being removed are left out.

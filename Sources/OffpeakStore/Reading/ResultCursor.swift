@@ -15,7 +15,9 @@ package struct ResultCursor {
         static let page: StaticString = """
             SELECT job.id, job.line, job.custom_id, job.flow, job.state, result.lease, result.status_code,
                 result.request_id, result.body, failure.failure_class, failure.code, failure.message,
-                failure.status_code, result.erased
+                failure.status_code, result.erased,
+                CASE WHEN job.state = 6 AND job.lease > 0
+                    THEN (SELECT max(outcome) FROM attempt WHERE attempt.job = job.id) END
             FROM job LEFT JOIN result ON result.job = job.id LEFT JOIN failure ON failure.job = job.id
             WHERE job.id > ? AND job.id <= ? ORDER BY job.id LIMIT ?
             """
@@ -61,7 +63,8 @@ package struct ResultCursor {
             rows.append(
                 ResultRow(
                     job: after, line: statement.int(1), customID: statement.bytes(2), flow: statement.int64(3),
-                    state: try statement.jobState(4), answer: answer, failure: statement.failure(9)))
+                    state: try statement.jobState(4), answer: answer, failure: statement.failure(9),
+                    sentInVain: statement.optionalInt(14).flatMap { AttemptRecord.Outcome(rawValue: $0) }))
         }
         return rows
     }

@@ -13,7 +13,10 @@ package struct StopReason: Sendable, Equatable {
     package var message: String
     /// The number of reasons that this stands for, each for few jobs; 1 where it is told itself.
     package var reasons = 1
+    /// The first of them, and its line and flow.
     fileprivate var first: JobID
+    package var firstLine: Int
+    package var firstFlow: Flow
 
     /// The same stop as far as codes tell.
     fileprivate func isAkin(to other: StopReason) -> Bool {
@@ -31,15 +34,16 @@ package struct StopReasons {
     /// So many reasons are told of one code.
     package static let toldReasons = 5
 
+    /// With its one `min`, SQLite takes the line from the row that has it.
     private enum SQL {
         static let parked: StaticString = """
-            SELECT failure.failure_class, failure.code, count(*), min(failure.job), failure.message
-            FROM (SELECT id FROM job WHERE state = 3 AND flow = ? ORDER BY id LIMIT ?) AS stopped
+            SELECT failure.failure_class, failure.code, count(*), min(failure.job), failure.message, stopped.line
+            FROM (SELECT id, line FROM job WHERE state = 3 AND flow = ? ORDER BY id LIMIT ?) AS stopped
                 JOIN failure ON failure.job = stopped.id GROUP BY 1, 2, 5
             """
         static let failed: StaticString = """
-            SELECT failure.failure_class, failure.code, count(*), min(failure.job), failure.message
-            FROM (SELECT id FROM job WHERE state = 5 AND flow = ? ORDER BY id LIMIT ?) AS stopped
+            SELECT failure.failure_class, failure.code, count(*), min(failure.job), failure.message, stopped.line
+            FROM (SELECT id, line FROM job WHERE state = 5 AND flow = ? ORDER BY id LIMIT ?) AS stopped
                 JOIN failure ON failure.job = stopped.id GROUP BY 1, 2, 5
             """
     }
@@ -51,8 +55,8 @@ package struct StopReasons {
     package mutating func of(_ batch: BatchStatus) throws(StoreError) -> [StopReason] {
         var found: [Place: StopReason] = [:]
         for flow in batch.flows {
-            try look(.parked, SQL.parked, flow.flow.id, flow.counts.parked, into: &found)
-            try look(.failed, SQL.failed, flow.flow.id, flow.counts.failed, into: &found)
+            try look(.parked, SQL.parked, flow.flow, flow.counts.parked, into: &found)
+            try look(.failed, SQL.failed, flow.flow, flow.counts.failed, into: &found)
         }
         let codes = Self.grouped(found.values.sorted { $0.first < $1.first })
         return codes.flatMap(Self.capped)
@@ -86,21 +90,23 @@ package struct StopReasons {
     }
 
     private mutating func look(
-        _ state: JobState, _ statement: StaticString, _ flow: FlowID, _ count: Int,
+        _ state: JobState, _ statement: StaticString, _ flow: Flow, _ count: Int,
         into found: inout [Place: StopReason]
     ) throws(StoreError) {
         guard count > 0 else { return }
         let limit = max(Self.least, min(Self.most, left))
         left -= min(limit, count)
-        try reader.connection.query(statement, flow, limit) { row in
+        try reader.connection.query(statement, flow.id, limit) { row in
             let place = Place(state: state, failureClass: row.string(0), code: row.string(1), message: row.string(4))
             var reason =
                 found[place]
                 ?? StopReason(
                     state: state, failureClass: place.failureClass, code: place.code, jobs: 0, message: place.message,
-                    first: row.int64(3))
+                    first: row.int64(3), firstLine: row.int(5), firstFlow: flow)
             reason.jobs += row.int(2)
-            reason.first = min(reason.first, row.int64(3))
+            if row.int64(3) < reason.first {
+                (reason.first, reason.firstLine, reason.firstFlow) = (row.int64(3), row.int(5), flow)
+            }
             if count > limit { reason.isAtLeast = true }
             found[place] = reason
         }

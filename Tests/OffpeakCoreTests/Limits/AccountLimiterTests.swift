@@ -170,6 +170,26 @@ import Testing
         #expect(limiter.room(tokens: 1, at: second(30)) == .free)
     }
 
+    @Test func `who chose a block is told, over a restart, too`() {
+        func refused(_ retryAfter: Interval?) -> AccountLimiter {
+            var limiter = AccountLimiter(limits: Limits(), limitModel: .sliding, isPool: false, isCareful: true)
+            let sequence = limiter.reserve(tokens: 1, at: second(0))
+            limiter.refused(sequence, reserved: 1, retryAfter: retryAfter, at: second(1))
+            return limiter
+        }
+        for (retryAfter, shortage) in [(Interval.seconds(5), Shortage.cooling), (nil, .backingOff)] {
+            var limiter = refused(retryAfter)
+            guard case .none(shortage, let until?) = limiter.room(tokens: 1, at: second(1)) else {
+                Issue.record("\(limiter.room(tokens: 1, at: second(1)))")
+                continue
+            }
+            var next = AccountLimiter(limits: Limits(), limitModel: .sliding, isPool: false, isCareful: true)
+            next.recall(
+                KeyMemory(key: "k", health: "cooling", reason: limiter.block.text, blockedUntil: until))
+            #expect(next.room(tokens: 1, at: second(1)) == .none(shortage, until: until))
+        }
+    }
+
     @Test func `tokens are settled to what was used, up or down`() {
         var limiter = AccountLimiter(limits: Limits(tpm: 1_000), limitModel: .sliding, isPool: false, isCareful: false)
         let first = limiter.reserve(tokens: 900, at: second(0))
@@ -224,6 +244,7 @@ import Testing
             (.concurrent(3), "3 requests are in flight, as many as it may have"),
             (.serverSaysFull, "the server says that nothing is left of its limit"),
             (.cooling, "the server asked to wait"),
+            (.backingOff, "the server refused for its limit and named no time, so a while is waited"),
         ]
         for (shortage, words) in table { #expect(shortage.text == words) }
     }
