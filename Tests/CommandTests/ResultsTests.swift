@@ -30,7 +30,7 @@ import Testing
         "attempts": .list(
             .object([
                 "n": .int, "key": .text, "model": .text, "lane": .text, "bill": .text, "started": .time,
-                "ended": .orNull(.time), "recorded": .orNull(.time), "outcome": .text, "failure_class": .orNull(.text),
+                "ended": .orNull(.time), "outcome": .text, "failure_class": .orNull(.text),
                 "disposition": .orNull(.text), "reason": .text,
                 "passed_over": .list(.object(["key": .text, "reason": .text])), "usage": usage, "cost": cost,
             ])),

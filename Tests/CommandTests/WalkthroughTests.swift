@@ -63,8 +63,8 @@ import Testing
         let both = costs.filter { $0.cost.credit > 0 && $0.cost.provider > 0 }
         #expect(both.count == 1 && text.contains(" USD of prepaid credit used\n"))
         let starter = jobs.flatMap(\.attempts).filter { $0.key == "starter" }
-        let onCredit = starter.filter { $0.cost.credit > 0 }.map(\.recorded).max() ?? ""
-        #expect(starter.filter { $0.cost.credit == 0 }.allSatisfy { $0.recorded >= onCredit })
+        let onCredit = starter.filter { $0.cost.credit > 0 }.map(\.ended).max() ?? ""
+        #expect(starter.filter { $0.cost.credit == 0 }.allSatisfy { $0.ended >= onCredit })
     }
 
     /// Story 2.
@@ -131,10 +131,10 @@ import Testing
         let waited = audited.filter { $0.attempts[0].outcome == "failed" }
         #expect(!waited.isEmpty && audited.flatMap(\.attempts).allSatisfy { $0.key == "router" })
         // The resilient class was done before the provider was back, which the other one waited for.
-        let failed = jobs.flatMap(\.attempts).filter { $0.key == "router" && $0.outcome == "failed" }.map(\.recorded)
+        let failed = jobs.flatMap(\.attempts).filter { $0.key == "router" && $0.outcome == "failed" }.map(\.ended)
         let back = try #require(failed.max())
-        #expect(alerts.flatMap(\.attempts).allSatisfy { $0.recorded < back })
-        #expect(audited.compactMap(\.attempts.last).allSatisfy { $0.recorded > back })
+        #expect(alerts.flatMap(\.attempts).allSatisfy { $0.ended < back })
+        #expect(audited.compactMap(\.attempts.last).allSatisfy { $0.ended > back })
         #expect(text.contains("     → shared: overloaded: shared capacity takes it\n"))
         #expect(text.contains("     overloaded: the provider is overloaded (HTTP 503)"))
         #expect(text.contains("class audited, model demo-small: succeeded\n"))

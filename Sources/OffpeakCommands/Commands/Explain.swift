@@ -97,9 +97,7 @@ struct Explanation {
         writer.member("lane", attempt.lane.rawValue)
         writer.member("bill", attempt.bill.rawValue)
         writer.member("started", attempt.started)
-        writer.member("ended", Self.end(of: attempt))
-        // When the books took it in: of a run that died, when the next one began.
-        writer.member("recorded", attempt.ended)
+        writer.member("ended", attempt.ended)
         writer.member("outcome", Self.word(attempt.outcome))
         writer.member("failure_class", attempt.failureClass)
         writer.member("code", attempt.code)
@@ -139,9 +137,9 @@ struct Explanation {
         }
     }
 
-    /// When an attempt ended; nil where nobody knows: that of a run that died was closed by the next run, whenever that came.
-    private static func end(of attempt: AttemptRecord) -> Timestamp? {
-        attempt.code == Failure.runnerDiedCode ? nil : attempt.ended
+    /// How long an attempt took; nil where nobody knows: that of a run that died was ended by the next run, whenever that came.
+    private static func length(of attempt: AttemptRecord) -> Interval? {
+        attempt.code == Failure.runnerDiedCode ? nil : attempt.ended.map { $0 - attempt.started }
     }
 
     /// What `unknown` means.
@@ -223,13 +221,15 @@ struct Explanation {
             var head =
                 "  \(attempt.number). \(TimeText.rfc3339(attempt.started)) key \(attempt.key), model \(attempt.model), lane \(attempt.lane.rawValue), on \(attempt.bill.words): "
             head += Self.word(attempt.outcome)
-            if let ended = Self.end(of: attempt) { head += " after \(TimeText.length(ended - attempt.started))" }
+            if let length = Self.length(of: attempt) { head += " after \(TimeText.length(length))" }
             lines.append(head)
             if let message = attempt.message, !message.isEmpty {
                 lines.append("     \(attempt.failureClass ?? ""): \(message)")
             }
             if attempt.outcome == .unknown { lines.append("     \(Self.lost)") }
-            if !attempt.reason.isEmpty { lines.append("     → \(attempt.disposition ?? ""): \(attempt.reason)") }
+            if !attempt.reason.isEmpty {
+                lines.append("     → " + (attempt.disposition.map { "\($0): " } ?? "") + attempt.reason)
+            }
             if let choice = choice(attempt) { lines.append("     key \(attempt.key): \(choice)") }
             for passed in PassedKey.list(attempt.passedOver) + others(attempt) {
                 lines.append("     not key \(passed.key): \(passed.reason)")
@@ -241,7 +241,7 @@ struct Explanation {
             lines.append("     " + Self.cost(attempt))
         }
         // What its last attempt came to was true until then.
-        if job.state == .cancelled, let last = attempts.last, last.disposition != "cancel" {
+        if job.state == .cancelled, let last = attempts.last, last.disposition != nil {
             lines.append("  then its batch was cancelled")
         }
         return lines

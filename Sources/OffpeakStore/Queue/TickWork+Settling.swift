@@ -135,12 +135,12 @@ extension TickWork {
         let outcome = RecordedOutcome(failure)
         let attempt = try connection.statement(SQL.failAttempt)
         bindEnd(attempt, settlement, statusCode: failure.statusCode, usage: failure.usage)
-        // Whatever the scheduler wanted, nothing of a cancelled batch goes on or waits for a person.
+        // Whatever the scheduler wanted, nothing of a cancelled batch goes on or waits for a person: that is no disposition.
         let isCancelled = try target(of: settlement).0 == .cancelled
         bindText(
             attempt, 8,
             isCancelled ? "\(failure.failureClass.rawValue): its batch was cancelled" : settlement.reason)
-        attempt.bind(9, isCancelled ? "cancel" : settlement.disposition.word)
+        bindText(attempt, 9, isCancelled ? "" : settlement.disposition.word)
         attempt.bind(10, failure.failureClass.rawValue)
         attempt.bind(11, failure.code)
         attempt.bind(12, outcome.rawValue)

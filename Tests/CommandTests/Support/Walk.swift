@@ -143,7 +143,7 @@ struct WalkAttempt {
     /// What the program says that it cost.
     let cost: Amounts
     let started: String
-    let recorded: String
+    let ended: String
 
     init(_ attempt: Document, batch: String, className: String, bodyBytes: Int, mostOutput: Int) {
         (self.batch, self.className, self.bodyBytes, self.mostOutput) = (batch, className, bodyBytes, mostOutput)
@@ -156,7 +156,7 @@ struct WalkAttempt {
         output = attempt["usage"]["output_tokens"].int
         cost = Amounts(attempt["cost"])
         started = Self.comparable(attempt["started"].text)
-        recorded = Self.comparable(attempt["recorded"].text)
+        ended = Self.comparable(attempt["ended"].text)
         day = String(started.prefix(10))
     }
 

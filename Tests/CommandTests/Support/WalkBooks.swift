@@ -61,13 +61,12 @@ struct WalkBooks {
     private var creditLeft = credit
     private var allowanceLeft = allowance
 
-    /// `isReversed`: of attempts that were recorded in the same millisecond the later one in the list was settled first.
+    /// `isReversed`: of attempts that ended in the same millisecond the later one in the list was settled first.
     init(_ jobs: [WalkJob], isReversed: Bool = false) {
         let attempts = jobs.flatMap(\.attempts).enumerated()
         // What was settled first used the credit and the allowance first.
         let order = attempts.sorted { a, b in
-            a.element.recorded != b.element.recorded
-                ? a.element.recorded < b.element.recorded : (a.offset < b.offset) != isReversed
+            a.element.ended != b.element.ended ? a.element.ended < b.element.ended : (a.offset < b.offset) != isReversed
         }
         for (_, attempt) in order {
             let amount = charge(attempt)
