@@ -14,18 +14,9 @@ import Testing
             """
         }
         return """
-            { timezone: "\(quietZone)", providers: { "r": { kind: "openai", base_url: "\(provider)" } },
+            { timezone: "\(Workplace.quietZone)", providers: { "r": { kind: "openai", base_url: "\(provider)" } },
               keys: { \(key("one", "TEST_KEY_ONE")), \(key("two", "TEST_KEY_TWO")) }, classes: { \(classes) } }
             """
-    }
-
-    /// A zone in which the day is far from its end, whatever the time is.
-    private static var quietZone: String {
-        var calendar = Calendar(identifier: .gregorian)
-        calendar.timeZone = .gmt
-        let ahead = 12 - calendar.component(.hour, from: Date())
-        // The names of these zones have the sign the other way round.
-        return ahead == 0 ? "UTC" : "Etc/GMT\(ahead > 0 ? "-" : "+")\(abs(ahead))"
     }
 
     private static func batch(_ models: [String]) -> String {

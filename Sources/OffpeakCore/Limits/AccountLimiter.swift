@@ -134,19 +134,28 @@ package struct AccountLimiter: Sendable {
         if let why { return .none(why, until: until) }
         // A trial with all that may be in flight would have all of it refused.
         if discovery.isExploring, inFlight >= max(4, allowed / 8) { return .none(.concurrent(inFlight), until: nil) }
-        if let wait = requestAuthority.wait(
-            sent: log.end, amount: 1, nextExpiry: minuteWindow?.nextExpiry(in: log), at: now)
+        if let wait = authorityWait(tokens: tokens, at: now) { return .none(.serverSaysFull, until: wait) }
+        return .free
+    }
+
+    /// Until when the server's own words leave no room for one more request with so many tokens; nil when they do.
+    mutating func fullByServer(tokens: Int, at now: Timestamp) -> Timestamp? {
+        // What our own windows forget only adds room.
+        guard authorityWait(tokens: tokens, at: now) != nil else { return nil }
+        expire(at: now)
+        return authorityWait(tokens: tokens, at: now)
+    }
+
+    private func authorityWait(tokens: Int, at now: Timestamp) -> Timestamp? {
+        requestAuthority.wait(sent: log.end, amount: 1, nextExpiry: minuteWindow?.nextExpiry(in: log), at: now)
             ?? tokenAuthority.wait(
                 sent: tokensSent, amount: tokens, nextExpiry: tokenWindow?.nextExpiry(in: log), at: now)
-        {
-            return .none(.serverSaysFull, until: wait)
-        }
-        return .free
     }
 
     func inUse(of limit: Int) -> Int { max(1, limit * useOfLimit / 1_000) }
 
-    private func dayShortage(tokens: Int) -> Shortage? {
+    /// What of the calendar day's limits is used up for a request with so many tokens.
+    func dayShortage(tokens: Int) -> Shortage? {
         if let rpd = limits.rpd, dayRequests + 1 > rpd { return .requestsPerDay(rpd) }
         if let tpd = limits.tpd, dayTokens + tokens > tpd, dayTokens > 0 || tokens <= tpd { return .tokensPerDay(tpd) }
         return nil

@@ -60,16 +60,19 @@ struct KeyState: Sendable {
     }
 }
 
-/// A rest that a key, or its lane flex, has for the present run only.
+/// A rest that a key has by what its provider does or says, without having been asked to wait.
 struct KeyRest: Sendable, Equatable {
     /// As `KeyMemory` has it.
     let health: String
     let until: Timestamp
 
-    /// Nil unless the provider keeps failing, or the lane has had no room for some time.
-    init?(_ breaker: Breaker, _ flex: LaneState) {
+    /// Nil unless the provider keeps failing, its limit is used up by its own words, or the lane has had no room for some
+    /// time. `full` is when there is room again; a wait that has not been told is told only where it is no mere matter of pace.
+    init?(_ breaker: Breaker, _ flex: LaneState, full: Timestamp?, told: KeyRest?, at now: Timestamp) {
         if breaker.isTripped {
             (health, until) = (KeyMemory.failing, breaker.opensAt)
+        } else if let full, full - now >= .seconds(3) || told?.health == KeyMemory.full {
+            (health, until) = (KeyMemory.full, full)
         } else if let tried = flex.restsUntil {
             (health, until) = (KeyMemory.resting, tried)
         } else {
