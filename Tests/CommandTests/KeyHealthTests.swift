@@ -103,4 +103,24 @@ import Testing
         try place.write(raised, to: "offpeak.json5")
         #expect(try await key("requests")["health"].text == "ok")
     }
+
+    @Test func `tokens of today are told as limits count them, and those in answers as report has them`() async throws {
+        // The second and third request fail with their estimate counted; in JSON both numbers always stand.
+        let (place, _) = try await Workplace.rehearsed(
+            #"{ latency: "5ms", keys: { "test-key-one": { name: "one" } }, faults: [{ what: "500", key: "one", at: [2, 3] }] }"#,
+            limits: "concurrent: 1",
+            classes: #""nightly": { posture: "cost", backoff: { base: "10ms", cap: "20ms" } }"#)
+        try await place.submit(6)
+        try await place.ok("run")
+        let used = try await place.run("keys", "--json").document()["keys"][0]["used"]
+        let usage = try await place.run("report", "--by", "key", "--json").document()["total"]["usage"]
+        let answered = usage["input_tokens"].int + usage["output_tokens"].int
+        #expect(used["answered_tokens_today"].int == answered && answered > 0)
+        #expect(used["requests_today"].int == 8 && used["tokens_today"].int > answered)
+        let text = try await place.ok("keys")
+        #expect(
+            text.contains(
+                "    today: 8 requests, \(used["tokens_today"].int) tokens as limits count them (\(answered) in answers); in all 8 attempts"
+            ), "\(text)")
+    }
 }

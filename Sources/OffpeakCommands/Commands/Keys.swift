@@ -106,6 +106,7 @@ struct KeyView {
         writer.object("used") {
             $0.member("requests_today", today?.requests ?? 0)
             $0.member("tokens_today", today?.tokens ?? 0)
+            $0.member("answered_tokens_today", money.tokensToday)
             $0.member("attempts", money.total.attempts)
             $0.member("succeeded", money.total.answers)
             $0.member("failed", money.total.attempts - money.total.answers)
@@ -139,9 +140,14 @@ struct KeyView {
         }
         lines.append("    limits: \(limitText)")
         let total = money.total
-        let use = [Words.count(today?.requests ?? 0, "request"), Words.count(today?.tokens ?? 0, "token")]
+        let (requests, tokens) = (
+            Words.count(today?.requests ?? 0, "request"), Words.count(today?.tokens ?? 0, "token")
+        )
+        // Limits count what is in flight, lost or failed as well, at its estimate.
+        let answered =
+            money.tokensToday == today?.tokens ?? 0 ? "" : " as limits count them (\(money.tokensToday) in answers)"
         lines.append(
-            "    today: \(use.joined(separator: ", ")); in all \(Words.count(total.attempts, "attempt")), "
+            "    today: \(requests), \(tokens)\(answered); in all \(Words.count(total.attempts, "attempt")), "
                 + "\(total.answers) succeeded, \(total.attempts - total.answers) failed or lost"
                 + (total.unknownAttempts > 0 ? "; the usage of \(total.unknownAttempts) is unknown" : ""))
         if let pool { lines.append(pool.line) }
