@@ -125,6 +125,51 @@ import Testing
         #expect(batch["next_due"].text == batch["budgets"][0]["resets"].text)
     }
 
+    // MARK: Deadlines
+
+    @Test
+    func `a deadline is told with what has become of it: to come, missed with open jobs, met, or missed in the end`()
+        async throws
+    {
+        let (place, _) = try await Workplace.rehearsed(
+            classes: #""nightly": { posture: "cost", deadline: "12h" }, "plain": { posture: "cost" }"#)
+        func line(_ batch: String) async throws -> String? {
+            let text = try await place.ok("status", batch)
+            return text.split(separator: "\n").first { $0.contains("deadline") }.map(String.init)
+        }
+        func isMissed(_ batch: String) async throws -> Document { try await place.status(of: batch)["deadline_missed"] }
+        #expect(try await place.submit(2, class: "plain") == "b1")
+        #expect(try await line("b1") == nil)
+        #expect(try await isMissed("b1").isNull)
+        // The class's, and one of its own.
+        #expect(try await place.submit(2) == "b2")
+        let moment = try await place.status(of: "b2")["deadline"].text
+        #expect(try await line("b2")?.hasPrefix("    deadline: \(moment), in 11 h 59 min") == true)
+        #expect(try await !isMissed("b2").bool)
+        try await place.ok(
+            "submit", "in.jsonl", "--class", "nightly", "--model", "m", "--name", "c", "--deadline", "1s")
+        try await place.ok(
+            "submit", "in.jsonl", "--class", "nightly", "--model", "m", "--name", "d", "--deadline", "1s")
+        for batch in ["b3", "b4"] {
+            try await eventually("the moment has passed") { try await isMissed(batch).bool }
+        }
+        let early = try await place.status(of: "b3")["deadline"].text
+        let open = try #require(try await line("b3"))
+        #expect(
+            open.hasPrefix("    deadline: \(early), missed: it was ") && open.hasSuffix(" ago, and 2 jobs are not done")
+        )
+        try await place.ok("cancel", "b4")
+        try await place.ok("run")
+        #expect(try await line("b2")?.hasPrefix("    deadline: \(moment), met: the last job ended 11 h ") == true)
+        #expect(try await !isMissed("b2").bool)
+        let late = try #require(try await line("b3"))
+        #expect(late.hasPrefix("    deadline: \(early), missed: the last job ended ") && late.hasSuffix(" after it"))
+        #expect(try await isMissed("b3").bool)
+        let cancelled = try await place.status(of: "b4")["deadline"].text
+        #expect(try await line("b4") == "    deadline: \(cancelled)")
+        #expect(try await !isMissed("b4").bool)
+    }
+
     // MARK: The run
 
     @Test func `status says whether a run works the queue, and which`() async throws {

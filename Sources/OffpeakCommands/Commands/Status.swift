@@ -156,6 +156,7 @@ struct BatchView {
     /// Why jobs are parked or have failed.
     private let stops: [StopReason]
     private let money: StatusMoney.Share
+    private let deadline: DeadlineView?
 
     init(
         _ batch: BatchStatus, pauses: Pauses, money: StatusMoney.Share, lacks: (String) -> Bool,
@@ -164,6 +165,7 @@ struct BatchView {
         self.batch = batch
         self.stops = stops
         self.money = money
+        deadline = DeadlineView(of: batch, now: now)
         var waits: [Wait] = []
         var deferred = 0
         for flow in batch.flows {
@@ -244,7 +246,7 @@ struct BatchView {
         }
         writer.member("created", batch.created)
         writer.member("finished", batch.finished)
-        writer.member("deadline", batch.deadline)
+        writer.members(deadline, of: batch)
         writer.member("next_due", nextDue)
         writer.array("waiting_for") { array in
             for wait in waits {
@@ -282,6 +284,7 @@ struct BatchView {
         if parts.isEmpty { parts = ["none"] }
         var lines = ["b\(batch.id)  \(batch.name)  class \(batch.className)  \(state)"]
         lines.append("    \(Words.count(counts.total, "job")): " + parts.joined(separator: ", "))
+        if let deadline { lines.append("    \(deadline.words)") }
         let usage = batch.usage
         lines.append(
             "    \(usage.inputTokens) input tokens (\(usage.cachedTokens) cached), \(usage.outputTokens) output tokens")
