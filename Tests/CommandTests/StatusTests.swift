@@ -170,6 +170,74 @@ import Testing
         #expect(try await !isMissed("b4").bool)
     }
 
+    // MARK: Waiting
+
+    @Test func `what flows of a batch wait for alike is told in one line, and of their keys what to do`() async throws {
+        // Key one is refused, and two has room for one job only.
+        let (place, provider) = try await Workplace.rehearsed(
+            #"{ latency: "5ms", keys: { "test-key-two": { name: "two" } } }"#)
+        try place.write(
+            """
+            { timezone: "\(Workplace.quietZone)", providers: { "r": { kind: "openai", base_url: "\(provider.url)" } },
+              keys: { "one": { provider: "r", secret: { env: "TEST_KEY_ONE" } },
+                "two": { provider: "r", secret: { env: "TEST_KEY_TWO" }, limits: { concurrent: 1 },
+                         quota: { requests: 1, per: "day" } } },
+              classes: { "nightly": { posture: "fallback", keys: { order: ["one", "two"] } } } }
+            """, to: "offpeak.json5")
+        try place.write(Self.batch(["m", "m", "n", "n", "o"]), to: "in.jsonl")
+        try await place.ok("submit", "in.jsonl", "--class", "nightly")
+        #expect(try await place.run("run", "--no-wait").status == 4)
+        let document = try await place.run("status", "b1", "--json").document()
+        let waits = document["waiting_for"].list
+        #expect(waits.count == 1 && waits[0]["jobs"].int == 4, "\(waits)")
+        let reason = "key two: its quota of 1 requests a day is used up"
+        #expect(waits[0]["reason"].text == reason)
+        let until = waits[0]["until"].text
+        let (one, two) = (document["keys"][0], document["keys"][1])
+        #expect(document["keys"].list.count == 2)
+        #expect(one["key"].text == "one" && one["health"].text == "rejected" && one["until"].isNull)
+        #expect(two["key"].text == "two" && two["health"].text == "exhausted" && two["until"].text == until)
+        let rejection = one["reason"].text
+        #expect(!rejection.isEmpty)
+        for call in [["status"], ["status", "b1"]] {
+            let lines = try await place.run(call).out.split(separator: "\n").map(String.init)
+            #expect(
+                lines.filter { $0.contains(reason) } == ["    4 jobs waiting until \(until): \(reason)"], "\(lines)")
+            #expect(
+                lines.suffix(3) == [
+                    "key one is rejected: \(rejection); mend its secret: the next `offpeak run` tries it again",
+                    "key two is exhausted until \(until); raise its quota, or wait for the next period",
+                    "no run is working this queue; `offpeak run` goes on",
+                ], "\(lines)")
+        }
+        // Of keys that nothing waits for nothing is said.
+        try await place.ok("cancel", "b1")
+        #expect(!(try await place.ok("status").contains("key ")))
+        #expect(try await place.run("status", "--json").document()["keys"].list.isEmpty)
+    }
+
+    @Test func `from the first failures on, all that waits for a provider has a reason`() async throws {
+        let (place, provider) = try await Workplace.rehearsed(limits: "concurrent: 1")
+        try await place.submit(40)
+        provider.child.signal(SIGKILL)
+        _ = await provider.child.wait()
+        let run = try place.start("run")
+        try await eventually("the key is said to be cooling") {
+            try await place.run("keys", "--json").document()["keys"][0]["health"].text == "cooling"
+        }
+        for _ in 0..<5 {
+            let batch = try await place.status()
+            let told = batch["waiting_for"].list.reduce(0) { $0 + $1["jobs"].int }
+            #expect(told == batch["jobs"]["waiting"].int + batch["jobs"]["deferred"].int && told >= 39, "\(batch)")
+            let reasons = batch["waiting_for"].list.map { $0["reason"].text }
+            #expect(Set(reasons).count == reasons.count, "\(reasons)")
+            #expect(
+                reasons.allSatisfy { $0.hasPrefix("key one: its provider keeps failing: no connection") }, "\(reasons)")
+        }
+        run.signal(SIGKILL)
+        _ = await run.wait()
+    }
+
     // MARK: The run
 
     @Test func `status says whether a run works the queue, and which`() async throws {

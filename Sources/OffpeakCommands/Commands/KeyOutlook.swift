@@ -46,6 +46,7 @@ struct KeyUse {
 
 /// How the keys stand now: what a scheduler says that knows all that the queue does.
 struct KeyOutlook {
+    private let scheduler: Scheduler
     private(set) var standings: [String: KeyStanding] = [:]
 
     init(_ use: KeyUse, _ configuration: Configuration, calendar: CalendarPosition, now: Timestamp) {
@@ -64,6 +65,20 @@ struct KeyOutlook {
         for key in configuration.keys {
             standings[key.name] = scheduler.standing(
                 of: key.name, use.memories[key.name], isRun: use.isRun, waiting: use.waiting, at: now)
+        }
+        self.scheduler = scheduler
+    }
+
+    /// Why a flow's ready jobs wait, where all of its keys are unwell.
+    func hold(on flow: Flow) -> Hold? { scheduler.hold(on: flow, by: standings) }
+
+    /// The keys of flows that take nothing until somebody acts, or for long, in the order in which the flows name them.
+    func troubles(of flows: [Flow]) -> [KeyTrouble] {
+        var names: [String] = []
+        for name in flows.flatMap(scheduler.keysServing) where !names.contains(name) { names.append(name) }
+        return names.compactMap { name in
+            guard let standing = standings[name], standing.isTrouble else { return nil }
+            return KeyTrouble(key: name, standing: standing)
         }
     }
 }
