@@ -106,6 +106,7 @@ import Testing
         // Nobody awaits those answers any more; they may have been charged all the same.
         let dead = try await place.status()
         #expect(dead["waiting_for"].list.isEmpty && dead["budgets"][0]["reserved_usd"].text == "1.80")
+        #expect(try await place.ok("status").contains("; up to 1.80 USD of it for 6 requests cut off\n"))
     }
 
     @Test func `a deferred job and those behind it wait in one line when the budget keeps them all`() async throws {
@@ -260,12 +261,51 @@ import Testing
         run.signal(SIGKILL)
         _ = await run.wait()
         let dead = try await place.run("status")
-        #expect(dead.out.contains("3 in flight") && dead.out.hasSuffix("\n\(idle)\n"), "\(dead)")
+        #expect(!dead.out.contains("in flight") && dead.out.hasSuffix("\n\(idle)\n"), "\(dead)")
         // With nothing to do there is nobody to miss.
         try await place.ok("cancel", "b1")
         try await place.ok("pause", "--key", "one")
         _ = try await place.run("run", "--no-wait")
         #expect(!(try await place.ok("status").contains("no run is working")))
+    }
+
+    @Test func `what was in flight when a run was killed is called cut off, with what becomes of it`() async throws {
+        let (place, provider) = try await Workplace.rehearsed(
+            #"{ latency: "20s", keys: { "test-key-one": {} } }"#,
+            classes: #""careful": { posture: "governance", keys: { only: ["one"] } }"#)
+        let lines = ["careful", "careful", "other"].enumerated().map { number, name in
+            #"{"custom_id":"p-\#(number)","prompt":"x","class":"\#(name == "other" ? "default" : name)"}"#
+        }
+        try place.write(lines.joined(separator: "\n") + "\n", to: "in.jsonl")
+        try await place.ok("submit", "in.jsonl", "--class", "careful", "--model", "m")
+        let run = try place.start("run")
+        try await provider.until("requests") { $0["in_flight"].int == 3 }
+        let alive = try await place.status()["jobs"]
+        #expect(alive["in_flight"].int == 3 && alive["cut_off"].int == 0)
+        #expect(try await place.ok("status").contains("    3 jobs: 3 in flight\n"))
+        run.signal(SIGKILL)
+        _ = await run.wait()
+        let jobs = try await place.status()["jobs"]
+        #expect(jobs["in_flight"].int == 3 && jobs["cut_off"].int == 3)
+        let text = try await place.ok("status", "b1")
+        #expect(
+            text.contains("    3 jobs: 3 cut off\n")
+                && text.contains(
+                    "    3 jobs cut off when the run ended: whether they were answered, and charged, is unknown; the next "
+                        + "`offpeak run` parks them for a person or sends them again, by their class\n"),
+            "\(text)")
+        // As told.
+        let next = try place.start("run")
+        try await provider.until("the third job") { $0["requests"].int == 4 }
+        let after = try await place.status()["jobs"]
+        #expect(after["parked"].int == 2 && after["in_flight"].int == 1 && after["cut_off"].int == 0)
+        next.signal(SIGKILL)
+        _ = await next.wait()
+        try await place.ok("cancel", "b1")
+        let last = try await place.ok("status", "b1")
+        #expect(
+            last.contains("    1 job cut off when the run ended: whether it was answered, ")
+                && last.contains("`offpeak run` ends it as cancelled\n"), "\(last)")
     }
 
     // MARK: Keys

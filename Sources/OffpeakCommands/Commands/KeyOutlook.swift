@@ -47,6 +47,7 @@ struct KeyUse {
 /// How the keys stand now: what a scheduler says that knows all that the queue does.
 struct KeyOutlook {
     private let scheduler: Scheduler
+    private let now: Timestamp
     private(set) var standings: [String: KeyStanding] = [:]
 
     init(_ use: KeyUse, _ configuration: Configuration, calendar: CalendarPosition, now: Timestamp) {
@@ -66,11 +67,18 @@ struct KeyOutlook {
             standings[key.name] = scheduler.standing(
                 of: key.name, use.memories[key.name], isRun: use.isRun, waiting: use.waiting, at: now)
         }
-        self.scheduler = scheduler
+        (self.scheduler, self.now) = (scheduler, now)
     }
 
     /// Why a flow's ready jobs wait, where all of its keys are unwell.
     func hold(on flow: Flow) -> Hold? { scheduler.hold(on: flow, by: standings) }
+
+    /// What the next run does with a flow's job that was in flight when the last one ended.
+    func afterLoss(of flow: Flow) -> Disposition {
+        var scheduler = scheduler
+        let ticket = JobTicket(id: 0, flow: flow.id, lease: 1, attemptsUsed: 0, bodyBytes: 0, maxOutputTokens: nil)
+        return scheduler.abandoned(ticket, className: flow.className, at: now).disposition
+    }
 
     /// The keys of flows that take nothing until somebody acts, or for long, in the order in which the flows name them.
     func troubles(of flows: [Flow]) -> [KeyTrouble] {

@@ -12,8 +12,7 @@ extension Command {
     ) { context in
         let reader = try context.reader()
         defer { reader.close() }
-        var view = try StatusView(
-            reader, configuration: context.configurationIfAny(), clock: RunnerClock())
+        var view = try StatusView(reader, configuration: context.configurationIfAny(), clock: RunnerClock())
         if let name = context.arguments.positionals.first {
             let batch = try view.of(try context.batch(name, in: reader))
             if context.printer.usesJSON {
@@ -79,7 +78,7 @@ struct StatusView {
         let reservation = run == nil ? [:] : try money.waitsForAnswers(batch, shares.budgets)
         return BatchView(
             batch, pauses: pauses, money: shares, lacks: money.lacks, reserved: reservation,
-            stops: try reasons.of(batch), outlook: run == nil ? nil : outlook, now: now)
+            stops: try reasons.of(batch), outlook: outlook, isRun: run != nil, now: now)
     }
 
     /// The keys that some of these batches wait for, and that take nothing until somebody acts, or for long.
@@ -135,9 +134,7 @@ struct StatusMoney {
     }
 
     /// Whether there is a configuration, and it does not have the class.
-    func lacks(_ className: String) -> Bool {
-        configuration.map { $0.policy(of: className) == nil } ?? false
-    }
+    func lacks(_ className: String) -> Bool { configuration.map { $0.policy(of: className) == nil } ?? false }
 
     func of(_ batch: BatchStatus) -> Share {
         let own = lines.filter { $0.row.batch == batch.id }
@@ -184,15 +181,17 @@ struct BatchView {
     private let stops: [StopReason]
     private let money: StatusMoney.Share
     private let deadline: DeadlineView?
+    private let cutOff: CutOffView
 
     init(
         _ batch: BatchStatus, pauses: Pauses, money: StatusMoney.Share, lacks: (String) -> Bool,
-        reserved: [FlowID: String], stops: [StopReason], outlook: KeyOutlook?, now: Timestamp
+        reserved: [FlowID: String], stops: [StopReason], outlook: KeyOutlook?, isRun: Bool, now: Timestamp
     ) {
         self.batch = batch
         self.stops = stops
         self.money = money
         deadline = DeadlineView(of: batch, now: now)
+        cutOff = CutOffView(of: batch, isRun: isRun, outlook)
         var waits: [Wait] = []
         var deferred = 0
         for flow in batch.flows {
@@ -205,12 +204,10 @@ struct BatchView {
             }
             deferred += counts.scheduled
             let ready =
-                counts.ready == 0 ? nil : Self.wait(of: flow, in: batch, pauses, outlook, now: now)
-            if let ready, let until = ready.until, until - now > RunOptions.longestPace {
-                deferred += counts.ready
-            }
+                counts.ready == 0 ? nil : Self.wait(of: flow, in: batch, pauses, isRun ? outlook : nil, now: now)
+            if let ready, let until = ready.until, until - now > RunOptions.longestPace { deferred += counts.ready }
             waits += Self.together(
-                ready, flow, reserved: reserved[flow.flow.id], unwell: outlook?.hold(on: flow.flow),
+                ready, flow, reserved: reserved[flow.flow.id], unwell: (isRun ? outlook : nil)?.hold(on: flow.flow),
                 now: now)
         }
         self.waits = Self.merged(waits)
@@ -229,20 +226,14 @@ struct BatchView {
 
     /// What a flow's ready jobs wait for, as far as anybody has noted it, or as its keys stand.
     private static func wait(
-        of flow: FlowStatus, in batch: BatchStatus, _ pauses: Pauses, _ outlook: KeyOutlook?,
-        now: Timestamp
+        of flow: FlowStatus, in batch: BatchStatus, _ pauses: Pauses, _ outlook: KeyOutlook?, now: Timestamp
     ) -> Wait? {
-        func wait(_ reason: String) -> Wait {
-            Wait(reason: reason, jobs: flow.counts.ready, until: nil)
-        }
+        func wait(_ reason: String) -> Wait { Wait(reason: reason, jobs: flow.counts.ready, until: nil) }
         if batch.state == .intake {
-            return wait(
-                "its submit is not complete; if it was interrupted, the same `offpeak submit` goes on")
+            return wait("its submit is not complete; if it was interrupted, the same `offpeak submit` goes on")
         }
         if batch.paused { return wait("the batch is paused") }
-        if pauses.classes.contains(flow.flow.className) {
-            return wait("class \(flow.flow.className) is paused")
-        }
+        if pauses.classes.contains(flow.flow.className) { return wait("class \(flow.flow.className) is paused") }
         let noted = flow.hold.flatMap { $0.until ?? .distantFuture > now ? $0 : nil }
         guard let hold = noted ?? outlook?.hold(on: flow.flow) else { return nil }
         return Wait(reason: hold.reason, jobs: flow.counts.ready, until: hold.until)
@@ -260,21 +251,16 @@ struct BatchView {
         }
         guard scheduled > 0 else { return waits }
         let due = flow.nextDue.flatMap { $0 > now ? $0 : nil }
-        if var ready,
-            ready.until.map({ until in due.map { $0 - until <= RunOptions.longestPace } ?? true }) ?? true
-        {
+        if var ready, ready.until.map({ until in due.map { $0 - until <= RunOptions.longestPace } ?? true }) ?? true {
             ready.jobs += scheduled
             return [ready]
         }
-        return [
-            Wait(reason: unwell?.reason ?? "a retry or the key's reset", jobs: scheduled, until: due)
-        ] + waits
+        return [Wait(reason: unwell?.reason ?? "a retry or the key's reset", jobs: scheduled, until: due)] + waits
     }
 
     /// Those of its flows that have something to send, and wait for keys with it.
     var waitingFlows: [Flow] {
-        batch.state == .open && !batch.paused
-            ? batch.flows.filter { $0.counts.waiting > 0 }.map(\.flow) : []
+        batch.state == .open && !batch.paused ? batch.flows.filter { $0.counts.waiting > 0 }.map(\.flow) : []
     }
 
     /// Whether one of its lines says already why a key takes nothing.
@@ -306,6 +292,7 @@ struct BatchView {
             $0.member("deferred", deferred)
             $0.member("parked", counts.parked)
             $0.member("in_flight", counts.inFlight)
+            $0.member("cut_off", cutOff.jobs)
             $0.member("succeeded", counts.succeeded)
             $0.member("failed", counts.failed)
             $0.member("cancelled", counts.cancelled)
@@ -342,7 +329,7 @@ struct BatchView {
         var parts: [String] = []
         let numbers = [
             (counts.succeeded, "succeeded"), (counts.failed, "failed"), (counts.parked, "parked"),
-            (counts.inFlight, "in flight"),
+            (counts.inFlight - cutOff.jobs, "in flight"), (cutOff.jobs, "cut off"),
             (deferred, "deferred"), (counts.ready + counts.scheduled - deferred, "waiting"),
             (counts.cancelled, "cancelled"),
         ]
@@ -353,16 +340,15 @@ struct BatchView {
         if let deadline { lines.append("    \(deadline.words)") }
         let usage = batch.usage
         lines.append(
-            "    \(usage.inputTokens) input tokens (\(usage.cachedTokens) cached), \(usage.outputTokens) output tokens"
-        )
+            "    \(usage.inputTokens) input tokens (\(usage.cachedTokens) cached), \(usage.outputTokens) output tokens")
         let unpriced = money.unpricedTokens
         let without = unpriced == 0 ? "" : "; without \(unpriced) tokens whose price is unknown"
         lines.append("    cost: \(money.spend.words)\(without)")
-        for budget in money.budgets { lines.append("    \(budget.words)") }
+        for budget in money.budgets { lines.append("    \(budget.words(isCutOff: cutOff.jobs > 0))") }
+        if let words = cutOff.words { lines.append("    \(words)") }
         for wait in waits {
             let until =
-                wait.until.map { "\(wait.isStaggered ? ", the first" : "") until \(TimeText.rfc3339($0))" }
-                ?? ""
+                wait.until.map { "\(wait.isStaggered ? ", the first" : "") until \(TimeText.rfc3339($0))" } ?? ""
             lines.append("    \(Words.count(wait.jobs, "job")) waiting\(until): \(wait.reason)")
         }
         return lines + stops.lines(of: batch)
