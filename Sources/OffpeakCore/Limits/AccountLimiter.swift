@@ -138,12 +138,17 @@ package struct AccountLimiter: Sendable {
         return .free
     }
 
-    /// Until when the server's own words leave no room for one more request with so many tokens; nil when they do.
-    mutating func fullByServer(tokens: Int, at now: Timestamp) -> Timestamp? {
+    /// Until when the server has no room for one more request with so many tokens, by its own words or by what was found out
+    /// about it; nil when it has.
+    mutating func fullByServer(tokens: Int, at now: Timestamp) -> (shortage: Shortage, until: Timestamp)? {
         // What our own windows forget only adds room.
-        guard authorityWait(tokens: tokens, at: now) != nil else { return nil }
+        guard authorityWait(tokens: tokens, at: now) != nil || discovery.freeAt(now, in: log) != nil else { return nil }
         expire(at: now)
-        return authorityWait(tokens: tokens, at: now)
+        let told = authorityWait(tokens: tokens, at: now)
+        if let found = discovery.freeAt(now, in: log), found > told ?? .distantPast, let limit = discovery.finding {
+            return (.learned(requests: limit.requests, per: limit.per), found)
+        }
+        return told.map { (.serverSaysFull, $0) }
     }
 
     private func authorityWait(tokens: Int, at now: Timestamp) -> Timestamp? {

@@ -312,7 +312,7 @@ package struct KeyMemory: Sendable, Equatable {
     package static let failing = "failing"
     /// The key's lane flex had no room for some time.
     package static let resting = "resting"
-    /// By the server's own words nothing is left of its limit.
+    /// Nothing is left of the server's limit, by its own words or by what was found out about it.
     package static let full = "full"
 
     /// What a run keeps away from for a while and the next one tries at once: it may be over.

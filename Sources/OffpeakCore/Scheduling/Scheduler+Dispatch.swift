@@ -272,7 +272,7 @@ extension Scheduler {
                 memory.reason =
                     switch rest.health {
                     case KeyMemory.failing: "its provider keeps failing: \(keys[i].trouble)"
-                    case KeyMemory.full: Shortage.serverSaysFull.text
+                    case KeyMemory.full: (full?.shortage ?? .serverSaysFull).text
                     default: LaneState.noRoom
                     }
             } else if memory.blockedUntil != nil {

@@ -257,6 +257,32 @@ import Testing
         #expect(bench.count(.succeeded) == 5 && bench.memories.isEmpty)
     }
 
+    @Test(arguments: [(window: Int64(600), isTold: true), (window: 30, isTold: false)])
+    func `a limit that was found out is told of while it is used up, if its windows are longer than a minute`(
+        window: Int64, isTold: Bool
+    ) {
+        var bench = Bench(keys: [key("k", limits: Limits(concurrent: 1))], classes: [policy("x")])
+        bench.scheduler.recall(
+            KeyMemory(key: "k", learnedRequests: 3, learnedWindow: .seconds(window)), at: at(0))
+        bench.submit(5, to: 1, class: "x")
+        bench.tell()
+        bench.run(for: .seconds(10))
+        #expect(bench.starts.count == 3)
+        let reason = "the server was found to allow 3 requests per \(window) s, all in use"
+        #expect(bench.hold(on: 1)?.reason == "key k: \(reason)")
+        let full = bench.memories.filter { $0.health == "full" }
+        #expect(full.isEmpty == !isTold)
+        guard isTold else { return }
+        #expect(
+            bench.memories.last
+                == KeyMemory(
+                    key: "k", health: "full", reason: reason, blockedUntil: bench.hold(on: 1)?.until,
+                    learnedRequests: 3,
+                    learnedWindow: .seconds(window)))
+        bench.run(for: .seconds(window))
+        #expect(bench.count(.succeeded) == 5 && bench.memories.last?.health == "ok")
+    }
+
     // MARK: Flows
 
     @Test func `a flow waits for the first of its keys to recover, and for none as long as one is well`() {
