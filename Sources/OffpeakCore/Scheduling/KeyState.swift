@@ -173,6 +173,8 @@ struct FlowState: Sendable {
     /// Jobs that wait and have not been sent, as far as is known.
     var unsent: Int { max(tickets.count, flow.waiting - startedSinceRead) }
     var hold: Hold?
+    /// When one of its jobs was last sent.
+    var lastStart = Timestamp.distantPast
     /// `hold` is a pause or a closed window, and not the keys' doing.
     var isGated = false
     var isParking = false

@@ -111,6 +111,7 @@ extension Scheduler {
             case .key(let route):
                 state.tickets.remove(at: position)
                 state.startedSinceRead += 1
+                state.lastStart = now
                 begin(ticket, of: state.flow, route, at: now, into: &effects)
                 if state.hold != nil {
                     state.hold = nil
@@ -178,9 +179,16 @@ extension Scheduler {
             }
             return
         }
-        let hold = Hold(reason: obstacle.reason, until: obstacle.until)
-        let isPace =
+        var hold = Hold(reason: obstacle.reason, until: obstacle.until)
+        var isPace =
             obstacle.isOpenEnded || (obstacle.until == nil && !obstacle.needsPerson) || isShort(hold, at: now)
+        if isPace, obstacle.isPlanned {
+            // A key may have room all the while: who sees nothing sent is to know why.
+            let tells = state.lastStart + Self.planTellsAfter
+            isPace = now < tells
+            if isPace { effects.wake(at: tells) }
+            hold.until = nil
+        }
         if !isPace, isWorthTelling(hold, instead: state.hold, at: now) {
             state.hold = hold
             effects.holds.append((state.flow.id, hold))
@@ -190,6 +198,9 @@ extension Scheduler {
             effects.holds.append((state.flow.id, nil))
         }
     }
+
+    /// A wait by the spill plan is told when a flow has sent nothing for this long.
+    private static let planTellsAfter = Interval.seconds(5)
 
     private func isShort(_ hold: Hold, at now: Timestamp) -> Bool { hold.until.map { $0 - now < .seconds(3) } ?? false }
 

@@ -250,7 +250,7 @@ extension Scheduler {
             let passing = obstacles.filter { $0.obstacle.isPace || $0.obstacle.isPlanned }
             return KeyObstacle(
                 reason: planned.reason, until: passing.compactMap { $0.obstacle.until }.min(),
-                isOpenEnded: passing.contains { $0.obstacle.until == nil })
+                isOpenEnded: passing.contains { $0.obstacle.until == nil }, isPlanned: true, isOfJob: isOfJob)
         }
         for (key, obstacle) in obstacles where !obstacle.isWithheld || !isOpen {
             var named = obstacle

@@ -174,9 +174,10 @@ extension Scheduler {
         case .fits: return nil
         case .later: return KeyObstacle(reason: "\(name) is used up if all that is in flight costs its most")
         case .used:
+            let (spent, reserved) = account.used(batch: state.flow.batch)
+            let sum = reserved == .zero ? "" : ", up to \(reserved.text) USD more are in flight"
             let reason =
-                "\(name) is used up: \(account.used(batch: state.flow.batch).text) USD are spent, and one more "
-                + "job may cost up to \(worst.text) USD"
+                "\(name) is used up: \(spent.text) USD are spent\(sum), and one more job may cost up to \(worst.text) USD"
             if budget.then == .defer {
                 // No mere matter of pace: a dearer key whose worst case still fits need not wait for this one.
                 return KeyObstacle(

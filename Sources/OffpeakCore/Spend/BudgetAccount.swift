@@ -31,10 +31,10 @@ package struct BudgetAccount: Sendable {
         use(of: batch).fit(PeriodUse.Amount(money: worst), money: budget.limit, requests: nil, tokens: nil)
     }
 
-    /// What is spent and reserved so far.
-    package func used(batch: BatchID) -> Money {
+    /// What is spent so far, and what is reserved beside it for what is in flight.
+    package func used(batch: BatchID) -> (spent: Money, reserved: Money) {
         let use = use(of: batch)
-        return use.settled.money + use.reserved.money
+        return (use.settled.money, use.reserved.money)
     }
 
     /// When the account starts anew; nil for a batch, whose account never does.

@@ -47,6 +47,26 @@ import Testing
         #expect(bench.mostStarts(within: .milliseconds(100)) == 2)
     }
 
+    @Test func `what is in flight when a budget is used up is not called spent`() {
+        // The first costs its worst; the second, a small one, takes longer; the third is again a large one.
+        var bench = Self.bench(Budget(limit: nano(830_000), per: .batch), jobs: 1)
+        bench.submit(1, to: 1, class: "x", bytes: 40)
+        bench.submit(1, to: 1, class: "x")
+        bench.tell()
+        bench.answer = { start in
+            let usage = Usage(inputTokens: 400, outputTokens: 20)
+            return start.job == 1
+                ? .init(after: .milliseconds(100), report: answered(usage))
+                : .init(after: .milliseconds(300), report: answered())
+        }
+        bench.run(for: .minutes(5))
+        #expect(bench.starts.count == 2)
+        #expect(
+            bench.parkings.first?.failure.message.hasSuffix(
+                ": 0.00042 USD are spent, up to 0.00006 USD more are in flight, and one more job may cost up to 0.00042 USD"
+            ) == true, "\(bench.parkings)")
+    }
+
     @Test func `raising it lets the batch continue, from what is spent already`() {
         var first = Self.bench(Budget(limit: nano(1_000_000), per: .batch))
         first.run(for: .minutes(5))

@@ -53,6 +53,96 @@ import Testing
         #expect(bench.startsByKey["dear"] == 20 - 3 * days, "\(days) days")
     }
 
+    /// The stages of a file in which a job stands that the cheap key's quota can never take: `places` of 20 jobs.
+    private static func mixed(
+        _ places: Set<Int>, dear: Limits = Limits(concurrent: 8), isOwn: Bool = true, quota: Quota? = nil
+    ) -> Bench {
+        var cheap = key("cheap", limits: Limits(concurrent: 4))
+        cheap.quota = quota ?? Quota(money: nano(3_000_000), per: .day)
+        var other = key("dear", limits: dear)
+        if !isOwn { other.billing = .platform }
+        var bench = Bench(
+            keys: [cheap, other], classes: [policy("x", .cost)], prices: prices(["cheap": (1, 1), "dear": (10, 10)]))
+        bench.handle(.periodsTurned(calendar(0)))
+        for place in 0..<20 {
+            bench.submit(
+                1, to: 1, class: "x", maxOutput: places.contains(place) ? 5_000 : 20, deadline: second(3_600))
+        }
+        bench.flows[0].waiting = 20
+        bench.tell()
+        return bench
+    }
+
+    @Test(arguments: [[4], [0], [19], [0, 1, 2], [3, 9, 18], Array(0..<19), Array(0..<20)], [true, false])
+    func `a job that the cheap key's quota can never take goes by the other, and nothing waits for it`(
+        _ places: [Int], _ isOwn: Bool
+    ) {
+        var bench = Self.mixed(Set(places), isOwn: isOwn)
+        bench.run(for: .seconds(5))
+        #expect(bench.count(.succeeded) == 20)
+        #expect(bench.startsByKey["dear", default: 0] == places.count, "\(bench.startsByKey)")
+        #expect(bench.starts.allSatisfy { !$0.isSpill || !isOwn })
+        #expect(bench.holds.allSatisfy { $0.hold == nil })
+    }
+
+    @Test func `jobs that only the dear key takes keep to its pace, and those behind them overtake`() {
+        var bench = Self.mixed([0, 1, 2, 3], dear: Limits(rpm: 6, concurrent: 8))
+        bench.run(for: .seconds(5))
+        #expect(bench.startsByKey["cheap"] == 16, "\(bench.startsByKey)")
+        bench.run(for: .seconds(60))
+        #expect(bench.count(.succeeded) == 20 && bench.startsByKey["dear"] == 4)
+    }
+
+    @Test func `a flow that waits for a cheaper key beside one with room says so, once`() {
+        var bench = Bench(
+            keys: [key("cheap", limits: Limits(rpm: 2)), key("dear")], classes: [policy("x", .cost)],
+            prices: prices(["cheap": (1, 1), "dear": (10, 10)]))
+        bench.submit(6, to: 1, class: "x", deadline: second(3_600))
+        bench.flows[0].waiting = 6
+        bench.tell()
+        bench.run(for: .seconds(29))
+        let told = bench.holds.compactMap { $0.hold?.reason }
+        #expect(told == ["key cheap is cheaper and has room in time"], "\(bench.starts.count) sent")
+        bench.run(for: .minutes(5))
+        #expect(bench.count(.succeeded) == 6 && bench.startsByKey["dear"] == nil && bench.hold(on: 1) == nil)
+    }
+
+    @Test(arguments: 0..<UInt64(300))
+    func `whatever jobs some keys can never take, no key idles beside work that it takes`(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        let quotas = [nil, Quota(money: nano(3_000_000), per: .day), Quota(tokens: 3_000, per: .day)]
+        var keys = (0..<Int.random(in: 1...3, using: &random)).map { number in
+            var own = key("k\(number)", limits: Limits(concurrent: .random(in: 1...8, using: &random)))
+            own.quota = quotas.randomElement(using: &random)!
+            return own
+        }
+        // This one takes everything.
+        keys.append(key("all", limits: Limits(concurrent: .random(in: 2...8, using: &random))))
+        if Bool.random(using: &random) { keys[keys.count - 1].billing = .platform }
+        let rates = keys.map { ($0.name, (Int64.random(in: 1...9, using: &random), Int64(1))) }
+        var bench = Bench(
+            keys: keys, classes: [policy("x", .cost), policy("y", .fallback) { $0.shared = .spill }],
+            prices: prices(Dictionary(uniqueKeysWithValues: rates)), seed: seed)
+        bench.handle(.periodsTurned(calendar(0)))
+        for flow in 1...FlowID.random(in: 1...3, using: &random) {
+            // Without a deadline a platform takes nothing.
+            let isBound = keys.last!.billing == .platform || Bool.random(using: &random)
+            let deadline = isBound ? second(.random(in: 120...7_200, using: &random)) : nil
+            let name = Bool.random(using: &random) ? "x" : "y"
+            for _ in 0..<Int.random(in: 1...30, using: &random) {
+                let odd = Int.random(in: 0..<8, using: &random)
+                bench.submit(
+                    1, to: flow, class: name, maxOutput: odd == 0 ? nil : odd == 1 ? 5_000 : 20, deadline: deadline,
+                    beyond: odd == 2 ? .charges : .none)
+            }
+        }
+        for i in bench.flows.indices { bench.flows[i].waiting = bench.jobsOfFlow[bench.flows[i].id]!.count }
+        bench.tell()
+        bench.run(for: .seconds(15))
+        let left = bench.jobs.values.count { $0.state != .succeeded }
+        #expect(left == 0, "\(rerun("no key idles", seed: seed)): \(bench.startsByKey) of \(bench.jobs.count)")
+    }
+
     @Test func `what the own key holds back beyond the deadline spills at once`() {
         for kind in [FailureClass.rateLimited, .quotaExhausted] {
             var bench = Self.bench(jobs: 5, deadline: second(15)) { _ in

@@ -82,9 +82,12 @@ extension Scheduler {
         if portion.isSpent { planInForce.isStale = true }
         // The job's ladder may have led it away from a key, to another of its own.
         func isLeft(_ key: Int) -> Bool { ladder?.avoided[key].map { $0 > now } ?? false }
+        let used = offers.filter { portion.uses($0.key) }
+        if !used.isEmpty, used.allSatisfy({ $0.obstacle?.needsPerson == true }) {
+            return beside(&offers, for: state)
+        }
         let hasOwn = offers.contains { $0.obstacle == nil && !$0.isShared }
-        let awaited = offers.filter { offer in
-            guard portion.uses(offer.key) else { return false }
+        let awaited = used.filter { offer in
             guard let obstacle = offer.obstacle else { return true }
             if isLeft(offer.key), hasOwn { return false }
             return obstacle.isPace || (!obstacle.needsPerson && obstacle.until != nil)
@@ -98,7 +101,7 @@ extension Scheduler {
             // What waits any longer is late; or is so already; or its own failures keep it from its keys.
             let free = Self.best(of: offers, by: .cost) { offer in
                 guard offer.obstacle == nil else { return false }
-                return !awaited.isEmpty || offers.contains { portion.uses($0.key) && isLeft($0.key) }
+                return !awaited.isEmpty || used.contains { isLeft($0.key) }
                     || (portion.isShort && planInForce.plan!.hasSpare(offer.key, tokens: offer.tokens))
             }
             if let free { return free }
@@ -113,6 +116,25 @@ extension Scheduler {
         }
         planInForce.isWaitedFor = true
         return nil
+    }
+
+    /// A job unlike the rest of its flow, which the keys that the plan has for the flow never take, as one that is larger than
+    /// a key's whole quota: it goes by another as soon as no work with a sooner deadline needs that one.
+    private mutating func beside(_ offers: inout [RouteOffer], for state: FlowState) -> RouteOffer? {
+        let plan = planInForce.plan!
+        let best = Self.best(of: offers, by: .cost) { offer in
+            guard offer.obstacle == nil else { return false }
+            return plan.hasSpare(offer.key, tokens: offer.tokens)
+                || plan.portions.allSatisfy { id, portion in
+                    guard portion.uses(offer.key), let other = flows[id]?.flow.deadline else { return true }
+                    return state.flow.deadline! <= other
+                }
+        }
+        if best == nil {
+            for i in offers.indices where offers[i].obstacle == nil { offers[i].obstacle = leftToOthers(offers[i].key) }
+            planInForce.isWaitedFor = true
+        }
+        return best
     }
 
     /// Work without a deadline, or that is late already, takes what the plan leaves; the former waits for cheap keys.

@@ -102,14 +102,15 @@ extension Scheduler {
         let deadline = state.flow.deadline!
         var slots = draft.ends.indices.filter { draft.ends[$0] <= deadline }
         if policy.window != nil { slots = slots.filter { isOpen(classState, at: draft.start(of: $0)) } }
-        let ticket = typicalTicket(of: state)
-        let tokens = state.forecast.tokens(
-            bodyBytes: ticket.bodyBytes, maxOutputTokens: ticket.maxOutputTokens, endpoint: state.flow.endpoint)
         var ways: [SpillPlan.Way] = []
         for key in classState.candidates {
             guard let model = keys[key].descriptor.providerModel(for: state.chain[0], at: state.flow.endpoint),
-                !(keys[key].isShared && policy.shared != .spill), isOfUse(key, model)
+                !(keys[key].isShared && policy.shared != .spill), isOfUse(key, model),
+                let some = nextJobs(of: state, for: key, model, at: draft.now)
             else { continue }
+            let ticket = typicalTicket(of: state.flow, some)
+            let tokens = state.forecast.tokens(
+                bodyBytes: ticket.bodyBytes, maxOutputTokens: ticket.maxOutputTokens, endpoint: state.flow.endpoint)
             let job = TypicalJob(
                 ticket: ticket, state: state, model: model, lane: lane(key, model, ticket, state, at: draft.now).lane,
                 tokens: reservation(key, tokens, ticket))
@@ -119,12 +120,28 @@ extension Scheduler {
         return SpillPlan.Demand(flow: state.flow.id, jobs: state.unsent, slots: slots, ways: ways)
     }
 
-    private func typicalTicket(of state: FlowState) -> JobTicket {
-        let some = state.tickets.suffix(Self.sample)
+    /// Some of a flow's next jobs: those that a key's quota, its price or the like does not bar, now or later. Nil if it bars
+    /// them all; empty while none is known.
+    private mutating func nextJobs(
+        of state: FlowState, for key: Int, _ model: String, at now: Timestamp
+    ) -> [JobTicket]? {
+        var some = Array(state.tickets.suffix(Self.sample))
+        let all = some.count
+        some.removeAll { ticket in
+            let lane = lane(key, model, ticket, state, at: now).lane
+            return moneyObstacle(key, model, lane, ticket, state, at: now)?.needsPerson == true
+        }
+        return some.isEmpty && all > 0 ? nil : some
+    }
+
+    /// A job as these are on average; without an answer's bound if most have none.
+    private func typicalTicket(of flow: Flow, _ some: [JobTicket]) -> JobTicket {
         let bytes = some.isEmpty ? 1_000 : some.reduce(0) { $0 + $1.bodyBytes } / some.count
+        let bounds = some.compactMap { TokenForecast.bound($0.maxOutputTokens) }
+        let bound = bounds.isEmpty ? 0 : bounds.reduce(0, +) / bounds.count
         return JobTicket(
-            id: 0, flow: state.flow.id, lease: 0, attemptsUsed: 0, bodyBytes: bytes,
-            maxOutputTokens: some.last?.maxOutputTokens)
+            id: 0, flow: flow.id, lease: 0, attemptsUsed: 0, bodyBytes: bytes,
+            maxOutputTokens: 2 * bounds.count > some.count ? bound : nil)
     }
 
     private func isOfUse(_ key: Int, _ model: String) -> Bool {
@@ -206,7 +223,7 @@ extension Scheduler {
             let jobs = busy.reduce(0) { $0 + $1.unsent }
             let useful = other.candidates.filter { !shares[$0].isEmpty }
             guard jobs > 0, !useful.isEmpty else { continue }
-            let ticket = typicalTicket(of: busy[0])
+            let ticket = typicalTicket(of: busy[0].flow, Array(busy[0].tickets.suffix(Self.sample)))
             let tokens = busy[0].forecast.tokens(
                 bodyBytes: ticket.bodyBytes, maxOutputTokens: ticket.maxOutputTokens, endpoint: busy[0].flow.endpoint)
             let part =

@@ -101,7 +101,8 @@ extension Scheduler {
         guard let account = classes[state.classIndex].budget else { return [] }
         let batch = account.budget.per == .batch ? state.flow.batch : nil
         let limit = Double(account.budget.limit.nanodollars)
-        let left = max(0, limit - Double(account.used(batch: state.flow.batch).nanodollars))
+        let used = account.used(batch: state.flow.batch)
+        let left = max(0, limit - Double((used.spent + used.reserved).nanodollars))
         let resource = draft.kept(
             .budget(classIndex: state.classIndex, batch), left: left, limit: limit,
             period: account.budget.per.period,
