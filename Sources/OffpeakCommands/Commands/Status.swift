@@ -292,10 +292,10 @@ struct BatchView {
             $0.member("deferred", deferred)
             $0.member("parked", counts.parked)
             $0.member("in_flight", counts.inFlight)
-            $0.member("cut_off", cutOff.jobs)
             $0.member("succeeded", counts.succeeded)
             $0.member("failed", counts.failed)
             $0.member("cancelled", counts.cancelled)
+            $0.member("cut_off", cutOff.jobs)
         }
         writer.member("created", batch.created)
         writer.member("finished", batch.finished)
