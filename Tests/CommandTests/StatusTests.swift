@@ -14,18 +14,9 @@ import Testing
             """
         }
         return """
-            { timezone: "\(quietZone)", providers: { "r": { kind: "openai", base_url: "\(provider)" } },
+            { timezone: "\(Workplace.quietZone)", providers: { "r": { kind: "openai", base_url: "\(provider)" } },
               keys: { \(key("one", "TEST_KEY_ONE")), \(key("two", "TEST_KEY_TWO")) }, classes: { \(classes) } }
             """
-    }
-
-    /// A zone in which the day is far from its end, whatever the time is.
-    private static var quietZone: String {
-        var calendar = Calendar(identifier: .gregorian)
-        calendar.timeZone = .gmt
-        let ahead = 12 - calendar.component(.hour, from: Date())
-        // The names of these zones have the sign the other way round.
-        return ahead == 0 ? "UTC" : "Etc/GMT\(ahead > 0 ? "-" : "+")\(abs(ahead))"
     }
 
     private static func batch(_ models: [String]) -> String {
@@ -115,6 +106,7 @@ import Testing
         // Nobody awaits those answers any more; they may have been charged all the same.
         let dead = try await place.status()
         #expect(dead["waiting_for"].list.isEmpty && dead["budgets"][0]["reserved_usd"].text == "1.80")
+        #expect(try await place.ok("status").contains("; up to 1.80 USD of it for 6 requests cut off\n"))
     }
 
     @Test func `a deferred job and those behind it wait in one line when the budget keeps them all`() async throws {
@@ -132,6 +124,119 @@ import Testing
             waits[0]["reason"].text.hasPrefix("the budget of 0.90 USD per day of class nightly is used up: 0.90 USD"))
         #expect(waits[0]["until"].text == batch["budgets"][0]["resets"].text)
         #expect(batch["next_due"].text == batch["budgets"][0]["resets"].text)
+    }
+
+    // MARK: Deadlines
+
+    @Test
+    func `a deadline is told with what has become of it: to come, missed with open jobs, met, or missed in the end`()
+        async throws
+    {
+        let (place, _) = try await Workplace.rehearsed(
+            classes: #""nightly": { posture: "cost", deadline: "12h" }, "plain": { posture: "cost" }"#)
+        func line(_ batch: String) async throws -> String? {
+            let text = try await place.ok("status", batch)
+            return text.split(separator: "\n").first { $0.contains("deadline") }.map(String.init)
+        }
+        func isMissed(_ batch: String) async throws -> Document { try await place.status(of: batch)["deadline_missed"] }
+        #expect(try await place.submit(2, class: "plain") == "b1")
+        #expect(try await line("b1") == nil)
+        #expect(try await isMissed("b1").isNull)
+        // The class's, and one of its own.
+        #expect(try await place.submit(2) == "b2")
+        let moment = try await place.status(of: "b2")["deadline"].text
+        #expect(try await line("b2")?.hasPrefix("    deadline: \(moment), in 11 h 59 min") == true)
+        #expect(try await !isMissed("b2").bool)
+        try await place.ok(
+            "submit", "in.jsonl", "--class", "nightly", "--model", "m", "--name", "c", "--deadline", "1s")
+        try await place.ok(
+            "submit", "in.jsonl", "--class", "nightly", "--model", "m", "--name", "d", "--deadline", "1s")
+        for batch in ["b3", "b4"] {
+            try await eventually("the moment has passed") { try await isMissed(batch).bool }
+        }
+        let early = try await place.status(of: "b3")["deadline"].text
+        let open = try #require(try await line("b3"))
+        #expect(
+            open.hasPrefix("    deadline: \(early), missed: it was ") && open.hasSuffix(" ago, and 2 jobs are not done")
+        )
+        try await place.ok("cancel", "b4")
+        try await place.ok("run")
+        #expect(try await line("b2")?.hasPrefix("    deadline: \(moment), met: the last job ended 11 h ") == true)
+        #expect(try await !isMissed("b2").bool)
+        let late = try #require(try await line("b3"))
+        #expect(late.hasPrefix("    deadline: \(early), missed: the last job ended ") && late.hasSuffix(" after it"))
+        #expect(try await isMissed("b3").bool)
+        let cancelled = try await place.status(of: "b4")["deadline"].text
+        #expect(try await line("b4") == "    deadline: \(cancelled)")
+        #expect(try await !isMissed("b4").bool)
+    }
+
+    // MARK: Waiting
+
+    @Test func `what flows of a batch wait for alike is told in one line, and of their keys what to do`() async throws {
+        // Key one is refused, and two has room for one job only.
+        let (place, provider) = try await Workplace.rehearsed(
+            #"{ latency: "5ms", keys: { "test-key-two": { name: "two" } } }"#)
+        try place.write(
+            """
+            { timezone: "\(Workplace.quietZone)", providers: { "r": { kind: "openai", base_url: "\(provider.url)" } },
+              keys: { "one": { provider: "r", secret: { env: "TEST_KEY_ONE" } },
+                "two": { provider: "r", secret: { env: "TEST_KEY_TWO" }, limits: { concurrent: 1 },
+                         quota: { requests: 1, per: "day" } } },
+              classes: { "nightly": { posture: "fallback", keys: { order: ["one", "two"] } } } }
+            """, to: "offpeak.json5")
+        try place.write(Self.batch(["m", "m", "n", "n", "o"]), to: "in.jsonl")
+        try await place.ok("submit", "in.jsonl", "--class", "nightly")
+        #expect(try await place.run("run", "--no-wait").status == 4)
+        let document = try await place.run("status", "b1", "--json").document()
+        let waits = document["waiting_for"].list
+        #expect(waits.count == 1 && waits[0]["jobs"].int == 4, "\(waits)")
+        let reason = "key two: its quota of 1 requests a day is used up"
+        #expect(waits[0]["reason"].text == reason)
+        let until = waits[0]["until"].text
+        let (one, two) = (document["keys"][0], document["keys"][1])
+        #expect(document["keys"].list.count == 2)
+        #expect(one["key"].text == "one" && one["health"].text == "rejected" && one["until"].isNull)
+        #expect(two["key"].text == "two" && two["health"].text == "exhausted" && two["until"].text == until)
+        let rejection = one["reason"].text
+        #expect(!rejection.isEmpty)
+        for call in [["status"], ["status", "b1"]] {
+            let lines = try await place.run(call).out.split(separator: "\n").map(String.init)
+            #expect(
+                lines.filter { $0.contains(reason) } == ["    4 jobs waiting until \(until): \(reason)"], "\(lines)")
+            #expect(
+                lines.suffix(3) == [
+                    "key one is rejected: \(rejection); mend its secret: the next `offpeak run` tries it again",
+                    "key two is exhausted until \(until); raise its quota, or wait for the next period",
+                    "no run is working this queue; `offpeak run` goes on",
+                ], "\(lines)")
+        }
+        // Of keys that nothing waits for nothing is said.
+        try await place.ok("cancel", "b1")
+        #expect(!(try await place.ok("status").contains("key ")))
+        #expect(try await place.run("status", "--json").document()["keys"].list.isEmpty)
+    }
+
+    @Test func `from the first failures on, all that waits for a provider has a reason`() async throws {
+        let (place, provider) = try await Workplace.rehearsed(limits: "concurrent: 1")
+        try await place.submit(40)
+        provider.child.signal(SIGKILL)
+        _ = await provider.child.wait()
+        let run = try place.start("run")
+        try await eventually("the key is said to be cooling") {
+            try await place.run("keys", "--json").document()["keys"][0]["health"].text == "cooling"
+        }
+        for _ in 0..<5 {
+            let batch = try await place.status()
+            let told = batch["waiting_for"].list.reduce(0) { $0 + $1["jobs"].int }
+            #expect(told == batch["jobs"]["waiting"].int + batch["jobs"]["deferred"].int && told >= 39, "\(batch)")
+            let reasons = batch["waiting_for"].list.map { $0["reason"].text }
+            #expect(Set(reasons).count == reasons.count, "\(reasons)")
+            #expect(
+                reasons.allSatisfy { $0.hasPrefix("key one: its provider keeps failing: no connection") }, "\(reasons)")
+        }
+        run.signal(SIGKILL)
+        _ = await run.wait()
     }
 
     // MARK: The run
@@ -156,12 +261,51 @@ import Testing
         run.signal(SIGKILL)
         _ = await run.wait()
         let dead = try await place.run("status")
-        #expect(dead.out.contains("3 in flight") && dead.out.hasSuffix("\n\(idle)\n"), "\(dead)")
+        #expect(!dead.out.contains("in flight") && dead.out.hasSuffix("\n\(idle)\n"), "\(dead)")
         // With nothing to do there is nobody to miss.
         try await place.ok("cancel", "b1")
         try await place.ok("pause", "--key", "one")
         _ = try await place.run("run", "--no-wait")
         #expect(!(try await place.ok("status").contains("no run is working")))
+    }
+
+    @Test func `what was in flight when a run was killed is called cut off, with what becomes of it`() async throws {
+        let (place, provider) = try await Workplace.rehearsed(
+            #"{ latency: "20s", keys: { "test-key-one": {} } }"#,
+            classes: #""careful": { posture: "governance", keys: { only: ["one"] } }"#)
+        let lines = ["careful", "careful", "other"].enumerated().map { number, name in
+            #"{"custom_id":"p-\#(number)","prompt":"x","class":"\#(name == "other" ? "default" : name)"}"#
+        }
+        try place.write(lines.joined(separator: "\n") + "\n", to: "in.jsonl")
+        try await place.ok("submit", "in.jsonl", "--class", "careful", "--model", "m")
+        let run = try place.start("run")
+        try await provider.until("requests") { $0["in_flight"].int == 3 }
+        let alive = try await place.status()["jobs"]
+        #expect(alive["in_flight"].int == 3 && alive["cut_off"].int == 0)
+        #expect(try await place.ok("status").contains("    3 jobs: 3 in flight\n"))
+        run.signal(SIGKILL)
+        _ = await run.wait()
+        let jobs = try await place.status()["jobs"]
+        #expect(jobs["in_flight"].int == 3 && jobs["cut_off"].int == 3)
+        let text = try await place.ok("status", "b1")
+        #expect(
+            text.contains("    3 jobs: 3 cut off\n")
+                && text.contains(
+                    "    3 jobs cut off when the run ended: whether they were answered, and charged, is unknown; the next "
+                        + "`offpeak run` parks them for a person or sends them again, by their class\n"),
+            "\(text)")
+        // As told.
+        let next = try place.start("run")
+        try await provider.until("the third job") { $0["requests"].int == 4 }
+        let after = try await place.status()["jobs"]
+        #expect(after["parked"].int == 2 && after["in_flight"].int == 1 && after["cut_off"].int == 0)
+        next.signal(SIGKILL)
+        _ = await next.wait()
+        try await place.ok("cancel", "b1")
+        let last = try await place.ok("status", "b1")
+        #expect(
+            last.contains("    1 job cut off when the run ended: whether it was answered, ")
+                && last.contains("`offpeak run` ends it as cancelled\n"), "\(last)")
     }
 
     // MARK: Keys

@@ -242,4 +242,28 @@ import Testing
         let explained = try await place.run("explain", "b1", "p-1", "--json").document()
         #expect(explained["job"]["state"].text == "parked" && explained["attempts"].list.count <= 1)
     }
+
+    @Test func `traffic that went to two keys of another bill is noticed with both, and with where it came from`()
+        async throws
+    {
+        let (place, _) = try await Workplace.rehearsed(
+            #"{ latency: "100ms", keys: { "test-key-one": {} } }"#,
+            classes:
+                #""nightly": { posture: "fallback", keys: { only: ["first", "second", "shared-a", "shared-b"] } }"#,
+            more: ["first", "second", "shared-a", "shared-b"].map { name in
+                let terms =
+                    name.hasPrefix("shared") ? #"billing: "platform""# : #"quota: { requests: 1, per: "month" }"#
+                return
+                    #""\#(name)": { provider: "rehearsed", secret: { env: "TEST_KEY_ONE" }, limits: { concurrent: 1 }, \#(terms) }"#
+            }.joined(separator: ", "))
+        try await place.submit(12)
+        try await place.ok("run")
+        let rows = try await place.run("report", "--by", "key", "--json").document()
+        #expect(rows["rows"].list.map { $0["key"].text } == ["first", "second", "shared-a", "shared-b"])
+        let moved = rows["notices"].list.filter { $0["kind"].text == "moved_bill" }
+        #expect(moved.count == 1 && moved[0]["class"].text == "nightly")
+        let text = moved.first?["message"].text ?? ""
+        #expect(text.contains("keys first and second (the provider's bill)"), "\(text)")
+        #expect(text.contains("keys shared-a and shared-b (the platform's credits) since 20"), "\(text)")
+    }
 }

@@ -10,7 +10,9 @@ extension Command {
     ) { context in
         let configuration = try context.configuration()
         let clock = RunnerClock()
-        let state = try KeyUse.read(context.queuePath, day: RunCalendar(configuration: configuration, clock: clock).day)
+        let present = RunCalendar(configuration: configuration, clock: clock).position
+        let state = try KeyUse.read(context.queuePath, day: present.day)
+        let outlook = KeyOutlook(state, configuration, calendar: present, now: clock.now)
         let calendar = CalendarPosition(containing: clock.wall, in: configuration.timeZone)
         let views = configuration.keys.map { key in
             let money = KeyMoney(
@@ -18,7 +20,7 @@ extension Command {
             let pool = configuration.pools.first { $0.name == key.pool }
             return KeyView(
                 key, pool: pool.map { PoolView($0, in: configuration, state) }, state: state, money: money,
-                now: clock.now)
+                standing: outlook.standings[key.name] ?? KeyStanding())
         }
         if context.printer.usesJSON {
             context.printer.json { writer in
@@ -30,34 +32,6 @@ extension Command {
             context.printer.data(views.map(\.text).joined(separator: "\n"))
         }
         return .success
-    }
-}
-
-/// What the queue knows of keys; nothing when there is no queue yet.
-struct KeyUse {
-    var memories: [String: KeyMemory] = [:]
-    var today: [String: KeyDayUse] = [:]
-    var paused: Set<String> = []
-    /// Whether a run works the queue now.
-    var isRun = false
-    var spending: [SpendLine] = []
-
-    static func read(_ path: String, day: Int) throws -> KeyUse {
-        var use = KeyUse()
-        let reader: QueueReader
-        do throws(StoreError) {
-            reader = try QueueReader(queue: path)
-        } catch {
-            if error.reason == .notFound { return use }
-            throw error
-        }
-        defer { reader.close() }
-        for memory in try reader.keyMemories() { use.memories[memory.key] = memory }
-        for day in try reader.dayUse(day: day) { use.today[day.key] = day }
-        use.paused = try reader.pauses().keys
-        use.isRun = try reader.liveRun() != nil
-        use.spending = try reader.spending()
-        return use
     }
 }
 
@@ -99,30 +73,19 @@ struct KeyView {
     let memory: KeyMemory?
     let today: KeyDayUse?
     let money: KeyMoney
-    let health: String
-    let until: Timestamp?
+    let standing: KeyStanding
 
-    init(_ key: KeyDescriptor, pool: PoolView?, state: KeyUse, money: KeyMoney, now: Timestamp) {
+    init(_ key: KeyDescriptor, pool: PoolView?, state: KeyUse, money: KeyMoney, standing: KeyStanding) {
         self.key = key
         self.pool = pool
         self.money = money
+        self.standing = standing
         memory = state.memories[key.name]
         today = state.today[key.name]
-        let blocked = memory?.blockedUntil.flatMap { $0 > now ? $0 : nil }
-        if state.paused.contains(key.name) {
-            (health, until) = ("paused", nil)
-        } else if memory?.health == "rejected" {
-            (health, until) = ("rejected", nil)
-        } else if blocked != nil || (memory?.isOfItsRun == true && state.isRun) {
-            // While a single request tries whether it is over, there is no moment to tell.
-            (health, until) = (memory?.health == "exhausted" ? "exhausted" : "cooling", blocked)
-        } else {
-            (health, until) = ("ok", nil)
-        }
     }
 
     /// Why it is not well; a pause needs no reason.
-    private var reason: String? { health == "ok" || health == "paused" ? nil : memory?.reason }
+    private var reason: String? { standing.health == .ok || standing.health == .paused ? nil : standing.reason }
 
     func write(to writer: inout JSONWriter) {
         writer.member("key", key.name)
@@ -130,9 +93,9 @@ struct KeyView {
         writer.member("billing", key.billing.rawValue)
         writer.member("pool", key.pool)
         writer.member("enabled", key.enabled)
-        writer.member("health", health)
+        writer.member("health", standing.health.rawValue)
         writer.member("reason", reason)
-        writer.member("until", until)
+        writer.member("until", standing.until)
         writer.object("limits") { limits in
             for (name, value) in Self.named(key.limits) { limits.member(name, value) }
             if let requests = memory?.learnedRequests, let window = memory?.learnedWindow {
@@ -143,6 +106,7 @@ struct KeyView {
         writer.object("used") {
             $0.member("requests_today", today?.requests ?? 0)
             $0.member("tokens_today", today?.tokens ?? 0)
+            $0.member("answered_tokens_today", money.tokensToday)
             $0.member("attempts", money.total.attempts)
             $0.member("succeeded", money.total.answers)
             $0.member("failed", money.total.attempts - money.total.answers)
@@ -165,8 +129,8 @@ struct KeyView {
         var head = "\(key.name)  provider \(key.provider)"
         if let pool = key.pool { head += ", pool \(pool)" }
         if !key.enabled { head += ", disabled" }
-        head += "  \(health)"
-        if let until { head += " until \(TimeText.rfc3339(until))" }
+        head += "  \(standing.health.rawValue)"
+        if let until = standing.until { head += " until \(TimeText.rfc3339(until))" }
         if let reason, !reason.isEmpty { head += ": \(reason)" }
         var lines = [head]
         let limits = Self.named(key.limits).map { "\($0.1) \($0.0)" }
@@ -176,9 +140,14 @@ struct KeyView {
         }
         lines.append("    limits: \(limitText)")
         let total = money.total
-        let use = [Words.count(today?.requests ?? 0, "request"), Words.count(today?.tokens ?? 0, "token")]
+        let (requests, tokens) = (
+            Words.count(today?.requests ?? 0, "request"), Words.count(today?.tokens ?? 0, "token")
+        )
+        // Limits count what is in flight, lost or failed as well, at its estimate.
+        let answered =
+            money.tokensToday == today?.tokens ?? 0 ? "" : " as limits count them (\(money.tokensToday) in answers)"
         lines.append(
-            "    today: \(use.joined(separator: ", ")); in all \(Words.count(total.attempts, "attempt")), "
+            "    today: \(requests), \(tokens)\(answered); in all \(Words.count(total.attempts, "attempt")), "
                 + "\(total.answers) succeeded, \(total.attempts - total.answers) failed or lost"
                 + (total.unknownAttempts > 0 ? "; the usage of \(total.unknownAttempts) is unknown" : ""))
         if let pool { lines.append(pool.line) }

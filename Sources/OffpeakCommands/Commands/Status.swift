@@ -18,7 +18,7 @@ extension Command {
             if context.printer.usesJSON {
                 context.printer.json {
                     batch.write(to: &$0)
-                    view.write(to: &$0)
+                    view.write(to: &$0, of: [batch])
                 }
             } else {
                 context.printer.data((batch.lines + view.lines(for: [batch])).joined(separator: "\n"))
@@ -32,13 +32,14 @@ extension Command {
                 writer.array("batches") { array in
                     for batch in batches { array.object { batch.write(to: &$0) } }
                 }
-                view.write(to: &writer)
+                view.write(to: &writer, of: batches)
             }
         } else if batches.isEmpty {
             context.printer.note("the queue has no batches; `offpeak submit FILE --class C` adds one")
         } else {
-            let texts = batches.map { $0.lines.joined(separator: "\n") } + view.lines(for: batches)
-            context.printer.data(texts.joined(separator: "\n\n"))
+            let notes = view.lines(for: batches)
+            let texts = batches.map(\.lines) + (notes.isEmpty ? [] : [notes])
+            context.printer.data(texts.map { $0.joined(separator: "\n") }.joined(separator: "\n\n"))
         }
         return .success
     }
@@ -53,14 +54,23 @@ struct StatusView {
     private let now: Timestamp
     private var money: StatusMoney
     private var reasons: StopReasons
+    /// How the keys stand; nil without a configuration.
+    private let outlook: KeyOutlook?
 
     init(_ reader: QueueReader, configuration: Configuration?, clock: RunnerClock) throws {
         self.reader = reader
         now = clock.now
         run = try reader.liveRun()
         pauses = try reader.pauses()
-        money = try StatusMoney(reader, configuration: configuration, wall: clock.wall)
+        let money = try StatusMoney(reader, configuration: configuration, wall: clock.wall)
+        self.money = money
         reasons = StopReasons(reader)
+        let (batches, now) = (try reader.batches(), now)
+        outlook = try configuration.map { configuration in
+            let present = RunCalendar(configuration: configuration, clock: clock).position
+            let use = try KeyUse(reader, batches, spending: money.lines, day: present.day)
+            return KeyOutlook(use, configuration, calendar: present, now: now)
+        }
     }
 
     mutating func of(_ batch: BatchStatus) throws -> BatchView {
@@ -68,11 +78,18 @@ struct StatusView {
         let reservation = run == nil ? [:] : try money.waitsForAnswers(batch, shares.budgets)
         return BatchView(
             batch, pauses: pauses, money: shares, lacks: money.lacks, reserved: reservation,
-            stops: try reasons.of(batch),
-            now: now)
+            stops: try reasons.of(batch), outlook: outlook, isRun: run != nil, now: now)
     }
 
-    func write(to writer: inout JSONWriter) {
+    /// The keys that some of these batches wait for, and that take nothing until somebody acts, or for long.
+    private func troubles(of batches: [BatchView]) -> [KeyTrouble] {
+        outlook?.troubles(of: batches.flatMap(\.waitingFlows)) ?? []
+    }
+
+    func write(to writer: inout JSONWriter, of batches: [BatchView]) {
+        writer.array("keys") { array in
+            for trouble in troubles(of: batches) { array.object { trouble.write(to: &$0) } }
+        }
         guard let run else { return writer.null("run") }
         writer.object("run") {
             $0.member("pid", run.process)
@@ -82,15 +99,20 @@ struct StatusView {
 
     /// What is to be said of all of them.
     func lines(for batches: [BatchView]) -> [String] {
-        guard run == nil, batches.contains(where: \.hasWork) else { return [] }
-        return ["no run is working this queue; `offpeak run` goes on"]
+        var lines = troubles(of: batches).map { trouble in
+            trouble.words(isReasonTold: batches.contains { $0.tells(of: trouble) })
+        }
+        if run == nil, batches.contains(where: \.hasWork) {
+            lines.append("no run is working this queue; `offpeak run` goes on")
+        }
+        return lines
     }
 }
 
 /// The books as `status` needs them.
 struct StatusMoney {
     private let reader: QueueReader
-    private let lines: [SpendLine]
+    let lines: [SpendLine]
     private let reservations: [Reservation]
     /// Nil where there is none that can be used: then nothing is told of budgets and prices.
     private let configuration: Configuration?
@@ -147,6 +169,8 @@ struct BatchView {
         var reason: String
         var jobs: Int
         var until: Timestamp?
+        /// `until` is only that of the first of them.
+        var isStaggered = false
     }
 
     let batch: BatchStatus
@@ -156,14 +180,18 @@ struct BatchView {
     /// Why jobs are parked or have failed.
     private let stops: [StopReason]
     private let money: StatusMoney.Share
+    private let deadline: DeadlineView?
+    private let cutOff: CutOffView
 
     init(
         _ batch: BatchStatus, pauses: Pauses, money: StatusMoney.Share, lacks: (String) -> Bool,
-        reserved: [FlowID: String], stops: [StopReason], now: Timestamp
+        reserved: [FlowID: String], stops: [StopReason], outlook: KeyOutlook?, isRun: Bool, now: Timestamp
     ) {
         self.batch = batch
         self.stops = stops
         self.money = money
+        deadline = DeadlineView(of: batch, now: now)
+        cutOff = CutOffView(of: batch, isRun: isRun, outlook)
         var waits: [Wait] = []
         var deferred = 0
         for flow in batch.flows {
@@ -175,29 +203,47 @@ struct BatchView {
                 continue
             }
             deferred += counts.scheduled
-            let ready = counts.ready == 0 ? nil : Self.wait(of: flow, in: batch, pauses, now: now)
+            let ready =
+                counts.ready == 0 ? nil : Self.wait(of: flow, in: batch, pauses, isRun ? outlook : nil, now: now)
             if let ready, let until = ready.until, until - now > RunOptions.longestPace { deferred += counts.ready }
-            waits += Self.together(ready, flow, reserved: reserved[flow.flow.id], now: now)
+            waits += Self.together(
+                ready, flow, reserved: reserved[flow.flow.id], unwell: (isRun ? outlook : nil)?.hold(on: flow.flow),
+                now: now)
         }
-        self.waits = waits
+        self.waits = Self.merged(waits)
         self.deferred = deferred
     }
 
-    /// What a flow's ready jobs wait for, as far as anybody has noted it.
-    private static func wait(of flow: FlowStatus, in batch: BatchStatus, _ pauses: Pauses, now: Timestamp) -> Wait? {
+    /// One for each reason, however many flows wait for it; those that nobody knows an end of stay by themselves.
+    private static func merged(_ waits: [Wait]) -> [Wait] {
+        waits.grouped { $0.reason == $1.reason && ($0.until == nil) == ($1.until == nil) }.map { same in
+            let moments = same.compactMap(\.until)
+            return Wait(
+                reason: same[0].reason, jobs: same.reduce(0) { $0 + $1.jobs }, until: moments.min(),
+                isStaggered: moments.min() != moments.max())
+        }
+    }
+
+    /// What a flow's ready jobs wait for, as far as anybody has noted it, or as its keys stand.
+    private static func wait(
+        of flow: FlowStatus, in batch: BatchStatus, _ pauses: Pauses, _ outlook: KeyOutlook?, now: Timestamp
+    ) -> Wait? {
         func wait(_ reason: String) -> Wait { Wait(reason: reason, jobs: flow.counts.ready, until: nil) }
         if batch.state == .intake {
             return wait("its submit is not complete; if it was interrupted, the same `offpeak submit` goes on")
         }
         if batch.paused { return wait("the batch is paused") }
         if pauses.classes.contains(flow.flow.className) { return wait("class \(flow.flow.className) is paused") }
-        guard let hold = flow.hold, hold.until.map({ $0 > now }) ?? true else { return nil }
+        let noted = flow.hold.flatMap { $0.until ?? .distantFuture > now ? $0 : nil }
+        guard let hold = noted ?? outlook?.hold(on: flow.flow) else { return nil }
         return Wait(reason: hold.reason, jobs: flow.counts.ready, until: hold.until)
     }
 
     /// With the deferred jobs, whose own moment is one more of the same cause where it comes before the flow's or within a
     /// minute's pace of it: when they are due they stand in the same line.
-    private static func together(_ ready: Wait?, _ flow: FlowStatus, reserved: String?, now: Timestamp) -> [Wait] {
+    private static func together(
+        _ ready: Wait?, _ flow: FlowStatus, reserved: String?, unwell: Hold?, now: Timestamp
+    ) -> [Wait] {
         let scheduled = flow.counts.scheduled
         var waits = ready.map { [$0] } ?? []
         if ready == nil, let reserved {
@@ -209,8 +255,16 @@ struct BatchView {
             ready.jobs += scheduled
             return [ready]
         }
-        return [Wait(reason: "a retry or the key's reset", jobs: scheduled, until: due)] + waits
+        return [Wait(reason: unwell?.reason ?? "a retry or the key's reset", jobs: scheduled, until: due)] + waits
     }
+
+    /// Those of its flows that have something to send, and wait for keys with it.
+    var waitingFlows: [Flow] {
+        batch.state == .open && !batch.paused ? batch.flows.filter { $0.counts.waiting > 0 }.map(\.flow) : []
+    }
+
+    /// Whether one of its lines says already why a key takes nothing.
+    func tells(of trouble: KeyTrouble) -> Bool { waits.contains { trouble.isTold(by: $0.reason) } }
 
     /// Whether there is something for a run to do.
     var hasWork: Bool {
@@ -241,10 +295,11 @@ struct BatchView {
             $0.member("succeeded", counts.succeeded)
             $0.member("failed", counts.failed)
             $0.member("cancelled", counts.cancelled)
+            $0.member("cut_off", cutOff.jobs)
         }
         writer.member("created", batch.created)
         writer.member("finished", batch.finished)
-        writer.member("deadline", batch.deadline)
+        writer.members(deadline, of: batch)
         writer.member("next_due", nextDue)
         writer.array("waiting_for") { array in
             for wait in waits {
@@ -276,7 +331,7 @@ struct BatchView {
         var parts: [String] = []
         let numbers = [
             (counts.succeeded, "succeeded"), (counts.failed, "failed"), (counts.parked, "parked"),
-            (counts.inFlight, "in flight"),
+            (counts.inFlight - cutOff.jobs, "in flight"), (cutOff.jobs, "cut off"),
             (deferred, "deferred"), (counts.ready + counts.scheduled - deferred, "waiting"),
             (counts.cancelled, "cancelled"),
         ]
@@ -284,15 +339,18 @@ struct BatchView {
         if parts.isEmpty { parts = ["none"] }
         var lines = ["b\(batch.id)  \(batch.name)  class \(batch.className)  \(state)"]
         lines.append("    \(Words.count(counts.total, "job")): " + parts.joined(separator: ", "))
+        if let deadline { lines.append("    \(deadline.words)") }
         let usage = batch.usage
         lines.append(
             "    \(usage.inputTokens) input tokens (\(usage.cachedTokens) cached), \(usage.outputTokens) output tokens")
         let unpriced = money.unpricedTokens
         let without = unpriced == 0 ? "" : "; without \(unpriced) tokens whose price is unknown"
         lines.append("    cost: \(money.spend.words)\(without)")
-        for budget in money.budgets { lines.append("    \(budget.words)") }
+        for budget in money.budgets { lines.append("    \(budget.words(isCutOff: cutOff.jobs > 0))") }
+        if let words = cutOff.words { lines.append("    \(words)") }
         for wait in waits {
-            let until = wait.until.map { " until \(TimeText.rfc3339($0))" } ?? ""
+            let until =
+                wait.until.map { "\(wait.isStaggered ? ", the first" : "") until \(TimeText.rfc3339($0))" } ?? ""
             lines.append("    \(Words.count(wait.jobs, "job")) waiting\(until): \(wait.reason)")
         }
         return lines + stops.lines(of: batch, renews: renewsBudgets)

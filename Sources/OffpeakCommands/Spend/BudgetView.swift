@@ -55,12 +55,14 @@ struct BudgetView {
         writer.member("resets", renews)
     }
 
-    var words: String {
+    /// `isCutOff`: what was in flight has lost its run.
+    func words(isCutOff: Bool) -> String {
         var text =
             "budget of class \(className): \(left.text) of \(budget.limit.text) USD left for this \(budget.per.rawValue)"
         if let renews { text += ", until \(TimeText.rfc3339(renews))" }
         if reserved > .zero {
-            text += "; up to \(reserved.text) USD of it for \(Words.count(inFlight, "request")) in flight"
+            text += "; up to \(reserved.text) USD of it for \(Words.count(inFlight, "request")) "
+            text += isCutOff ? "cut off" : "in flight"
         }
         return text
     }

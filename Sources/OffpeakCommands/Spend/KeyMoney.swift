@@ -9,6 +9,8 @@ struct KeyMoney {
     let key: KeyDescriptor
     /// What it cost so far.
     let total: SpendTotal
+    /// What the answers to what was sent on the present day have used.
+    let tokensToday: Int
     /// What its fee came to in the fee's period.
     let feeSoFar: Money
     let poolQuota: (quota: Quota, used: PeriodUse.Amount)?
@@ -38,6 +40,7 @@ struct KeyMoney {
         self.account = account
         self.feeSoFar = feeSoFar
         total = SpendTotal(own)
+        tokensToday = own.filter { $0.row.day == calendar.day }.reduce(0) { $0 + $1.row.usage.totalTokens }
         let pool = configuration.pools.first { $0.name == key.pool }
         if let quota = pool?.quota {
             let members = Set(configuration.keys.filter { $0.pool == key.pool }.map(\.name))

@@ -73,7 +73,12 @@ struct ReportNotices {
         var first: SpendLine.Mark
         var last: Timestamp
 
-        var name: String { "key \(key) (\(bill.words))" }
+        /// `keys a and b (the provider's bill) and key c (the platform's credits)`
+        static func names(_ stretches: [Stretch]) -> String {
+            stretches.grouped { $0.bill == $1.bill }.map { same in
+                "\(Words.list("key", same.map(\.key))) (\(same[0].bill.words))"
+            }.listed()
+        }
     }
 
     private func moves() throws -> [ReportNotice] {
@@ -105,16 +110,19 @@ struct ReportNotices {
             else { continue }
             let begins = TimeText.rfc3339(later.first.recorded)
             let ended = before.map(\.last).max() ?? later.first.recorded
-            let earlier = before.map(\.name).joined(separator: " and ")
+            let earlier = Stretch.names(before)
+            // All that has gone to this bill since then, whichever key began it.
+            let moved = all[index...].filter { $0.bill == later.bill }
+            let (others, last) = (Stretch.names(moved), moved.map(\.last).max() ?? later.last)
             var text: String
             if ended <= later.first.recorded {
                 text =
-                    "class \(className) used \(earlier) until \(TimeText.rfc3339(ended)) and \(later.name) since \(begins)"
-            } else if ended <= later.last {
-                text = "class \(className), on \(earlier) before, has also used \(later.name) since \(begins)"
+                    "class \(className) used \(earlier) until \(TimeText.rfc3339(ended)) and \(others) since \(begins)"
+            } else if ended <= last {
+                text = "class \(className), on \(earlier) before, has also used \(others) since \(begins)"
             } else {
-                text = "class \(className), on \(earlier) otherwise, also used \(later.name) from \(begins) to "
-                text += TimeText.rfc3339(later.last)
+                text = "class \(className), on \(earlier) otherwise, also used \(others) from \(begins) to "
+                text += TimeText.rfc3339(last)
             }
             let passed = try reader.passedOver(job: later.first.job, lease: later.first.lease) ?? ""
             let reasons = PassedKey.list(passed).filter { key in before.contains { $0.key == key.key } }

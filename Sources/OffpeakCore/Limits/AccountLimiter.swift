@@ -144,19 +144,33 @@ package struct AccountLimiter: Sendable {
         if let why { return .none(why, until: until) }
         // A trial with all that may be in flight would have all of it refused.
         if discovery.isExploring, inFlight >= max(4, allowed / 8) { return .none(.concurrent(inFlight), until: nil) }
-        if let wait = requestAuthority.wait(
-            sent: log.end, amount: 1, nextExpiry: minuteWindow?.nextExpiry(in: log), at: now)
+        if let wait = authorityWait(tokens: tokens, at: now) { return .none(.serverSaysFull, until: wait) }
+        return .free
+    }
+
+    /// Until when the server has no room for one more request with so many tokens, by its own words or by what was found out
+    /// about it; nil when it has.
+    mutating func fullByServer(tokens: Int, at now: Timestamp) -> (shortage: Shortage, until: Timestamp)? {
+        // What our own windows forget only adds room.
+        guard authorityWait(tokens: tokens, at: now) != nil || discovery.freeAt(now, in: log) != nil else { return nil }
+        expire(at: now)
+        let told = authorityWait(tokens: tokens, at: now)
+        if let found = discovery.freeAt(now, in: log), found > told ?? .distantPast, let limit = discovery.finding {
+            return (.learned(requests: limit.requests, per: limit.per), found)
+        }
+        return told.map { (.serverSaysFull, $0) }
+    }
+
+    private func authorityWait(tokens: Int, at now: Timestamp) -> Timestamp? {
+        requestAuthority.wait(sent: log.end, amount: 1, nextExpiry: minuteWindow?.nextExpiry(in: log), at: now)
             ?? tokenAuthority.wait(
                 sent: tokensSent, amount: tokens, nextExpiry: tokenWindow?.nextExpiry(in: log), at: now)
-        {
-            return .none(.serverSaysFull, until: wait)
-        }
-        return .free
     }
 
     func inUse(of limit: Int) -> Int { max(1, limit * useOfLimit / 1_000) }
 
-    private func dayShortage(tokens: Int) -> Shortage? {
+    /// What of the calendar day's limits is used up for a request with so many tokens.
+    func dayShortage(tokens: Int) -> Shortage? {
         if let rpd = limits.rpd, dayRequests + 1 > rpd { return .requestsPerDay(rpd) }
         if let tpd = limits.tpd, dayTokens + tokens > tpd, dayTokens > 0 || tokens <= tpd { return .tokensPerDay(tpd) }
         return nil

@@ -283,7 +283,7 @@ package struct Hold: Sendable, Equatable {
 /// What of a key must survive a restart besides its recent attempts.
 package struct KeyMemory: Sendable, Equatable {
     package var key: String
-    /// `ok`, `cooling`, `failing`, `resting`, `rejected` or `exhausted`.
+    /// `ok`, `cooling`, `full`, `failing`, `resting`, `rejected` or `exhausted`.
     package var health: String
     /// Why, for people; empty when healthy.
     package var reason: String
@@ -312,6 +312,8 @@ package struct KeyMemory: Sendable, Equatable {
     package static let failing = "failing"
     /// The key's lane flex had no room for some time.
     package static let resting = "resting"
+    /// Nothing is left of the server's limit, by its own words or by what was found out about it.
+    package static let full = "full"
 
     /// What a run keeps away from for a while and the next one tries at once: it may be over.
     package var isOfItsRun: Bool { health == Self.failing || health == Self.resting }

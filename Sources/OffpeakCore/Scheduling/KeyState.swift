@@ -60,21 +60,36 @@ struct KeyState: Sendable {
     }
 }
 
-/// A rest that a key, or its lane flex, has for the present run only.
+/// A rest that a key has by what its provider does or says, without having been asked to wait.
 struct KeyRest: Sendable, Equatable {
     /// As `KeyMemory` has it.
     let health: String
     let until: Timestamp
 
-    /// Nil unless the provider keeps failing, or the lane has had no room for some time.
-    init?(_ breaker: Breaker, _ flex: LaneState) {
+    /// Nil unless the provider keeps failing, its limit is used up as far as it says or was found out, or the lane has had no
+    /// room for some time. A full key that has not been told of is told of only where that is no mere matter of pace.
+    init?(
+        _ breaker: Breaker, _ flex: LaneState, full: (shortage: Shortage, until: Timestamp)?, told: KeyRest?,
+        at now: Timestamp
+    ) {
         if breaker.isTripped {
             (health, until) = (KeyMemory.failing, breaker.opensAt)
+        } else if let full, full.until - now >= full.shortage.patience || told?.health == KeyMemory.full {
+            (health, until) = (KeyMemory.full, full.until)
         } else if let tried = flex.restsUntil {
             (health, until) = (KeyMemory.resting, tried)
         } else {
             return nil
         }
+    }
+}
+
+extension Shortage {
+    /// So long a wait is no mere matter of pace: a limit that was found out is used like one that is stated, up to its end in
+    /// each of its windows, and only one of longer windows than a minute is worth a word.
+    fileprivate var patience: Interval {
+        if case .learned = self { return .minutes(1) }
+        return .seconds(3)
     }
 }
 

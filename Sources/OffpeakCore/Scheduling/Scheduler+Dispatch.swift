@@ -265,7 +265,8 @@ extension Scheduler {
 
     /// Whatever a restart, or a person, must know of a key.
     private mutating func note(key i: Int, at now: Timestamp, into effects: inout SchedulerEffects) {
-        let rest = KeyRest(keys[i].breaker, keys[i].flex)
+        let full = keys[i].limiter.fullByServer(tokens: max(1, keys[i].fullInPass?.tokens ?? 1), at: now)
+        let rest = KeyRest(keys[i].breaker, keys[i].flex, full: full, told: keys[i].toldRest, at: now)
         if rest != keys[i].toldRest {
             keys[i].toldRest = rest
             keys[i].limiter.markNews()
@@ -280,8 +281,11 @@ extension Scheduler {
             if let rest, !isAskedToWait {
                 (memory.health, memory.blockedUntil) = (rest.health, rest.until)
                 memory.reason =
-                    rest.health == KeyMemory.failing
-                    ? "its provider keeps failing: \(keys[i].trouble)" : LaneState.noRoom
+                    switch rest.health {
+                    case KeyMemory.failing: "its provider keeps failing: \(keys[i].trouble)"
+                    case KeyMemory.full: (full?.shortage ?? .serverSaysFull).text
+                    default: LaneState.noRoom
+                    }
             } else if memory.blockedUntil != nil {
                 (memory.health, memory.reason) = ("cooling", keys[i].limiter.block.text)
             }

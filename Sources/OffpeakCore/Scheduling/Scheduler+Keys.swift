@@ -18,6 +18,8 @@ extension Scheduler {
     package static let noKeyForModel = "no_key_for_model"
     /// The code of jobs whose API call no key's provider has.
     package static let noKeyForEndpoint = "no_key_for_endpoint"
+    static let secretExpired = Failure(
+        .keyRejected, code: "secret_expired", message: "the key's secret has expired", judged: false)
 
     enum Choice {
         case key(ChosenRoute)
@@ -225,9 +227,8 @@ extension Scheduler {
         if case .exhausted(let until, let reason) = keys[key].health, until > now {
             return KeyObstacle(reason: reason, until: until, isExhausted: true)
         }
-        if let ends = keys[key].descriptor.validUntil, ends <= now {
-            let failure = Failure(
-                .keyRejected, code: "secret_expired", message: "the key's secret has expired", judged: false)
+        if keys[key].descriptor.isExpired(at: now) {
+            let failure = Self.secretExpired
             return KeyObstacle(reason: failure.message, needsPerson: true, failure: failure)
         }
         if let failure = keys[key].missingModels[model] {

@@ -23,18 +23,23 @@ extension Scheduler {
             }
         }
         let worst = known ?? unpriced(key, model, ticket, state.flow.endpoint)
-        if let quota, let obstacle = full(keys[key].account.fit(worst), quota, keys[key].account.quotaUse, "its") {
-            return obstacle
-        }
-        if let pool, let poolQuota {
-            let amount = PeriodUse.Amount(money: worst.charge.value, requests: 1, tokens: worst.tokens)
-            let quota = poolQuota.quota
-            let fit = poolQuota.use.fit(amount, money: quota.money, requests: quota.requests, tokens: quota.tokens)
-            if let obstacle = full(fit, quota, poolQuota.use, "pool \(poolNames[pool]):") { return obstacle }
-        }
+        if let obstacle = quotaObstacle(key, worst) { return obstacle }
         var obstacle = budgetObstacle(worst.charge.billed, of: state)
         obstacle?.isOfClass = true
         return obstacle
+    }
+
+    /// Why a key's quota, or its pool's, takes no more that may come to so much.
+    func quotaObstacle(_ key: Int, _ worst: WorstCase) -> KeyObstacle? {
+        if let quota = keys[key].account.quota,
+            let obstacle = full(keys[key].account.fit(worst), quota, keys[key].account.quotaUse, "its")
+        {
+            return obstacle
+        }
+        guard let pool = keys[key].pool, let (quota, use) = poolQuotas[pool] else { return nil }
+        let amount = PeriodUse.Amount(money: worst.charge.value, requests: 1, tokens: worst.tokens)
+        let fit = use.fit(amount, money: quota.money, requests: quota.requests, tokens: quota.tokens)
+        return full(fit, quota, use, "pool \(poolNames[pool]):")
     }
 
     /// Whether a job that money has stopped could go by it now, or wait for a period in which it can. Call after `recall`.
@@ -85,7 +90,7 @@ extension Scheduler {
     }
 
     /// The keys by which a flow's jobs may go when money is short, with their names of the models.
-    private func routes(of flow: Flow) -> [(key: Int, model: String, state: FlowState)] {
+    func routes(of flow: Flow) -> [(key: Int, model: String, state: FlowState)] {
         guard let index = classes.firstIndex(where: { $0.policy.name == flow.className }) else { return [] }
         let policy = classes[index].policy
         let chain = policy.models[flow.model] ?? [flow.model]

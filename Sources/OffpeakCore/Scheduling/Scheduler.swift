@@ -263,7 +263,7 @@ package struct Scheduler: Sendable {
         guard let state = flows[id], closure(of: classes[state.classIndex]) == nil, !state.flow.paused else {
             return false
         }
-        let serving = serving(state)
+        let serving = serving(state.flow)
         let isIdle = serving.allSatisfy { key in
             if keys[key].breaker.isTripped || keys[key].isPaused { return true }
             switch keys[key].health {
@@ -280,13 +280,7 @@ package struct Scheduler: Sendable {
         guard let state = flows[id], closure(of: classes[state.classIndex]) == nil, !state.flow.paused else {
             return false
         }
-        return serving(state).contains { keys[$0].name == name }
-    }
-
-    private func serving(_ state: FlowState) -> [Int] {
-        classes[state.classIndex].candidates.filter { key in
-            state.chain.contains { keys[key].descriptor.providerModel(for: $0, at: state.flow.endpoint) != nil }
-        }
+        return serving(state.flow).contains { keys[$0].name == name }
     }
 
     /// When a key whose provider keeps failing is tried next; nil when no such moment is to come.

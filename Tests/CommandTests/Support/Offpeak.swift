@@ -53,6 +53,15 @@ final class Workplace: Sendable {
         return URL(filePath: path).standardizedFileURL.path
     }
 
+    /// A zone in which the day is far from its end, whatever the time is.
+    static var quietZone: String {
+        var calendar = Calendar(identifier: .gregorian)
+        calendar.timeZone = .gmt
+        let ahead = 12 - calendar.component(.hour, from: Date())
+        // The names of these zones have the sign the other way round.
+        return ahead == 0 ? "UTC" : "Etc/GMT\(ahead > 0 ? "-" : "+")\(abs(ahead))"
+    }
+
     func file(_ name: String) -> String { "\(path)/\(name)" }
 
     func write(_ text: String, to name: String) throws { try write(Array(text.utf8), to: name) }
