@@ -8,8 +8,11 @@ extension AccountLimiter {
         fileprivate mutating func limit(tokens count: Int128) { tokens = min(tokens, Int(clamping: count)) }
     }
 
-    /// What can be sent until a moment if answers take `latency`, all limits together.
-    package func capacity(until end: Timestamp, latency: Interval, at now: Timestamp) -> Capacity {
+    /// What can be sent until a moment if answers take `latency`, all limits together. `isOverdue`: they have ceased to come, so
+    /// that a number of requests in flight that is still being looked for does not grow.
+    package func capacity(
+        until end: Timestamp, latency: Interval, isOverdue: Bool = false, at now: Timestamp
+    ) -> Capacity {
         let start = max(now, blockedUntil)
         var capacity = Capacity(requests: 0, tokens: 0)
         let time = (end - start).milliseconds
@@ -30,7 +33,7 @@ extension AccountLimiter {
             capacity.limit(requests: Int128(found.requests) * Int128(time) / Int128(max(1, found.per.milliseconds)) + 1)
         }
         // A number that still finds itself is no limit yet.
-        if latency > .zero, !concurrency.isGrowing {
+        if latency > .zero, isOverdue || !concurrency.isGrowing {
             capacity.limit(requests: Int128(concurrency.allowed) * Int128(time / max(1, latency.milliseconds) + 1))
         }
         let days = end > dayEnds ? Int128((end - dayEnds).milliseconds / 86_400_000 + 1) : 0

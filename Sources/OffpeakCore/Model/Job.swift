@@ -271,12 +271,13 @@ package struct JobStop: Sendable, Equatable {
 package struct Hold: Sendable, Equatable {
     /// A short phrase, such as "key main: daily request limit".
     package var reason: String
-    /// When it is expected to end; nil when only a person can end it.
+    /// When it is expected to end; nil when only a person can end it, or nobody knows.
     package var until: Timestamp?
+    /// It ends by itself; the queue does not keep this.
+    package var isPassing = false
 
-    package init(reason: String, until: Timestamp?) {
-        self.reason = reason
-        self.until = until
+    package init(reason: String, until: Timestamp?, isPassing: Bool = false) {
+        (self.reason, self.until, self.isPassing) = (reason, until, isPassing)
     }
 }
 

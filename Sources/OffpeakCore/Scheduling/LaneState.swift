@@ -5,6 +5,8 @@ struct LaneState: Sendable {
     private(set) var opensAt = Timestamp.distantPast
     /// When the last rest began: what had been sent before says nothing new.
     private var rested = Timestamp.distantPast
+    /// When the first of the present refusals came.
+    private(set) var refusedSince = Timestamp.distantPast
     /// Refusals in a row, each after a rest of its own.
     private var refusals = 0
     private(set) var inFlight = 0
@@ -73,6 +75,7 @@ struct LaneState: Sendable {
     /// There was no room, or no answer in time: a rest, twice as long each time in a row.
     mutating func refused(sentAt sent: Timestamp, retryAfter: Interval?, at now: Timestamp) {
         if sent >= rested {
+            if refusals == 0 { refusedSince = now }
             let wait = min(Self.firstRest * (1 << Int64(min(refusals, 9))), Self.longestRest)
             (rested, refusals, opensAt) = (now, refusals + 1, max(opensAt, now + wait))
         }

@@ -187,7 +187,7 @@ extension Scheduler {
             let tells = state.lastStart + Self.planTellsAfter
             isPace = now < tells
             if isPace { effects.wake(at: tells) }
-            hold.until = nil
+            (hold.until, hold.isPassing) = (nil, true)
         }
         if !isPace, isWorthTelling(hold, instead: state.hold, at: now) {
             state.hold = hold

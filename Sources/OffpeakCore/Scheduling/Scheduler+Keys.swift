@@ -181,21 +181,26 @@ extension Scheduler {
             return full
         }
         if case .none(let shortage, let until) = keys[key].limiter.room(tokens: tokens, at: now) {
-            return full(key, shortage, reason: shortage.text, until: until, tokens: tokens)
+            return full(key, shortage, reason: shortage.text, until: until, tokens: tokens, at: now)
         } else if let pool = keys[key].pool,
             case .none(let shortage, let until) = pools[pool].room(tokens: tokens, at: now)
         {
             return full(
-                key, shortage, reason: "pool \(poolNames[pool]): \(shortage.text)", until: until, tokens: tokens)
+                key, shortage, reason: "pool \(poolNames[pool]): \(shortage.text)", until: until, tokens: tokens,
+                at: now)
         }
         return nil
     }
 
+    /// What a server wants to be waited for longer than this is no pace: the key is as good as used up.
+    private static let longestPace = Interval.minutes(10)
+
     /// Remembers for the rest of the pass that a key is full: for all jobs, or for those with as many tokens.
     private mutating func full(
-        _ key: Int, _ shortage: Shortage, reason: String, until: Timestamp?, tokens: Int
+        _ key: Int, _ shortage: Shortage, reason: String, until: Timestamp?, tokens: Int, at now: Timestamp
     ) -> KeyObstacle {
-        let obstacle = KeyObstacle(reason: reason, until: until, isExhausted: shortage.isDaily)
+        let isLong = until.map { $0 - now > Self.longestPace } ?? false
+        let obstacle = KeyObstacle(reason: reason, until: until, isExhausted: shortage.isDaily || isLong)
         keys[key].fullInPass = (obstacle, shortage.isOfTokens ? tokens : 0)
         return obstacle
     }
@@ -275,9 +280,9 @@ extension Scheduler {
         }
         passing?.isOfJob = isOfJob
         if let passing { return passing }
-        // One paused key is a person's doing, not a failure: then nothing is parked for the rejected ones beside it.
-        if obstacles.contains(where: { $0.obstacle.needsPerson && $0.obstacle.failure == nil }) {
-            lasting?.failure = nil
+        // A paused key is a person's doing, not a failure: it is waited for, and nothing is parked for what ails those beside it.
+        if let (key, pause) = obstacles.first(where: { $0.obstacle.needsPerson && $0.obstacle.failure == nil }) {
+            return KeyObstacle(reason: "key \(keys[key].name): \(pause.reason)", needsPerson: true, isOfJob: isOfJob)
         }
         if let lasting { return lasting }
         let failure = Failure(

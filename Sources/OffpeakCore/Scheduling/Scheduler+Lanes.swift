@@ -21,7 +21,7 @@ extension Scheduler {
     /// Between two looks at whether there still is time to wait for flex; the verdict leaves as much to spare.
     private static let looksAgain = Interval.seconds(5)
     /// What an answer in lane sync is taken to need while nothing is known of it.
-    private static let blindLatency = Interval.seconds(10)
+    static let blindLatency = Interval.seconds(10)
 
     mutating func lane(
         _ key: Int, _ model: String?, _ ticket: JobTicket, _ state: FlowState, avoidsFlex: Bool = false,

@@ -90,7 +90,7 @@ extension Engine {
             guard until - now > RunOptions.longestPace else { return }
             text = "waiting until \(Self.clock(until)): \(hold.reason)"
         } else {
-            text = "waiting for a person: \(hold.reason)"
+            text = hold.isPassing ? "waiting: \(hold.reason)" : "waiting for a person: \(hold.reason)"
         }
         let kind = hold.reason.withoutAmounts
         if let told = toldHolds[kind], !told.isStale(at: now) { return }

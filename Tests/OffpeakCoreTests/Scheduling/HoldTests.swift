@@ -106,6 +106,18 @@ import Testing
         #expect(bench.count(.succeeded) == 10 && bench.hold(on: 1) == nil)
     }
 
+    @Test func `a paused key is told, whatever ails those beside it`() {
+        var bench = Bench(
+            keys: [key("a"), key("b", models: .only(["other": "other"])), key("c")], classes: [policy("x", .fallback)])
+        bench.answer = { _ in .init(after: .milliseconds(100), report: failed(failure(.keyRejected))) }
+        bench.handle(.pausesChanged(classes: [], keys: ["a"]))
+        bench.submit(9, to: 1, class: "x")
+        bench.tell()
+        bench.run(for: .minutes(1))
+        #expect(bench.hold(on: 1) == Hold(reason: "key a: it is paused", until: nil))
+        #expect(bench.parkings.isEmpty)
+    }
+
     @Test func `a resumed batch is not said to be paused any more, even if it cannot start at once`() {
         var bench = Self.bench(Limits(concurrent: 1))
         bench.answer = { _ in .init(after: .minutes(30), report: answered()) }

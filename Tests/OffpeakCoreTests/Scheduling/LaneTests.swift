@@ -62,6 +62,23 @@ import Testing
         #expect(bench.memories.last == KeyMemory(key: "a"))
     }
 
+    @Test(arguments: [true, false])
+    func `a deadline does not count on a key that has flex alone, while that has no room or is slow`(_ isFull: Bool) {
+        var own = Self.laned("b", [.sync])
+        own.limits = Limits(concurrent: 1)
+        var flex = Self.laned("a", [.flex])
+        flex.limits = Limits(concurrent: 1)
+        var bench = Self.bench([flex, own], jobs: 60, deadline: second(100))
+        bench.answer = { start in
+            if start.lane == .sync { return .init(after: .milliseconds(950), report: answered()) }
+            return isFull
+                ? .init(after: .milliseconds(10), report: failed(failure(.overloaded, message: "full")))
+                : .init(after: .seconds(50), report: answered())
+        }
+        bench.run(for: .seconds(100))
+        #expect(bench.count(.succeeded) >= (isFull ? 60 : 59), "\(Self.lanes(bench))")
+    }
+
     // MARK: Which lane
 
     @Test func `a class that saves takes flex where a key has it, for half the price, and reserves the whole`() throws {

@@ -41,6 +41,19 @@ import Testing
         }
     }
 
+    @Test(arguments: [5, 50])
+    func `a server that is to be left alone for longer than ten minutes counts as exhausted`(_ minutes: Int64) {
+        var bench = Self.bench(.fallback, .whenExhausted) { $0.ladders[.rateLimited] = [.defer] }
+        bench.answer = { start in
+            let wait = failure(.rateLimited, judged: false, retryAfter: .minutes(minutes))
+            return .init(after: .milliseconds(100), report: start.key == "own" ? failed(wait) : answered())
+        }
+        bench.submit(60, to: 1, class: "x")
+        bench.tell()
+        bench.run(for: .minutes(1))
+        #expect((bench.startsByKey["platform"] ?? 0 > 0) == (minutes > 10), "\(bench.startsByKey)")
+    }
+
     @Test(arguments: [Objective.cost, .order, .speed])
     func `when own keys are exhausted, and not before, shared capacity takes over`(_ objective: Objective) {
         var bench = Self.bench(

@@ -93,6 +93,63 @@ import Testing
         #expect(bench.count(.succeeded) == 20 && bench.startsByKey["dear"] == 4)
     }
 
+    @Test(arguments: [0, 20], [Limits(concurrent: 2), Limits()])
+    func `a cheap key that ceases to answer is found out by what is awaited, and the dear one keeps the deadline`(
+        _ good: Int, _ limits: Limits
+    ) {
+        var bench = Bench(
+            keys: [key("cheap", limits: limits), key("dear", limits: Limits(concurrent: 2))],
+            classes: [policy("x", .cost)], prices: prices(["cheap": (1, 1), "dear": (2, 2)]))
+        var answers = 0
+        bench.answer = { start in
+            if start.key == "cheap" { answers += 1 }
+            let hangs = start.key == "cheap" && answers > good
+            return .init(after: hangs ? .minutes(9) : .milliseconds(250), report: answered())
+        }
+        bench.submit(100, to: 1, class: "x", deadline: second(60))
+        bench.flows[0].waiting = 100
+        bench.tell()
+        bench.run(for: .seconds(60))
+        // All but what hangs.
+        let hung = bench.startsByKey["cheap"]! - good
+        #expect(bench.count(.succeeded) == 100 - hung && hung <= 12, "\(bench.startsByKey)")
+    }
+
+    @Test func `work without a deadline takes what is left of a quota for which the others' jobs are too large`() {
+        var own = key("k", limits: Limits(concurrent: 2))
+        own.quota = Quota(tokens: 8_000, per: .day)
+        var bench = Bench(keys: [own], classes: [policy("x", .cost), policy("y", .cost)])
+        bench.answer = { start in
+            let usage =
+                start.flow == 1 ? Usage(inputTokens: 900, outputTokens: 20) : Usage(inputTokens: 30, outputTokens: 20)
+            return .init(after: .milliseconds(250), report: answered(usage))
+        }
+        bench.handle(.periodsTurned(calendar(0)))
+        bench.submit(12, to: 1, class: "x", bytes: 100, maxOutput: 3_400, deadline: second(600))
+        bench.submit(20, to: 2, class: "y", bytes: 100, maxOutput: 50)
+        for i in bench.flows.indices { bench.flows[i].waiting = i == 0 ? 12 : 20 }
+        bench.tell()
+        bench.run(for: .seconds(30))
+        #expect(bench.count(.succeeded, in: 1) == 5 && bench.count(.succeeded, in: 2) == 20)
+        #expect(bench.hold(on: 1)?.until == calendar(0).ends.day)
+    }
+
+    @Test func `what is in flight at its worst makes nobody think that a quota is used up`() {
+        // Each job is thought to cost 120,000 nano-dollars and may cost 420,000: of all 100 that makes 12,000,000, and with eight
+        // in flight 3,360,000 of the quota are reserved.
+        var cheap = key("cheap", limits: Limits(concurrent: 8))
+        cheap.quota = Quota(money: nano(13_000_000), per: .day)
+        var bench = Bench(
+            keys: [cheap, key("dear", limits: Limits(concurrent: 8))], classes: [policy("x", .cost)],
+            prices: prices(["cheap": (1, 1), "dear": (10, 10)]))
+        bench.handle(.periodsTurned(calendar(0)))
+        bench.submit(100, to: 1, class: "x", deadline: second(600))
+        bench.flows[0].waiting = 100
+        bench.tell()
+        bench.run(for: .seconds(30))
+        #expect(bench.count(.succeeded) == 100 && bench.startsByKey["dear"] == nil, "\(bench.startsByKey)")
+    }
+
     @Test func `a flow that waits for a cheaper key beside one with room says so, once`() {
         var bench = Bench(
             keys: [key("cheap", limits: Limits(rpm: 2)), key("dear")], classes: [policy("x", .cost)],

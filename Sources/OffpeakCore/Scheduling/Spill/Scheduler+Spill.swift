@@ -109,7 +109,9 @@ extension Scheduler {
         if let first = inTime.first {
             let until = inTime.compactMap { $0.obstacle?.until ?? paced[$0.key] }.min()
             if let until { planInForce.waitsUntil = min(planInForce.waitsUntil, until) }
-            let reason = "key \(keys[first.key].name) is cheaper and has room in time"
+            let open = offers.filter { $0.obstacle == nil && $0.key != first.key }
+            let isCheaper = !open.isEmpty && open.allSatisfy { first.goesBefore($0, by: .cost) }
+            let reason = "key \(keys[first.key].name)\(isCheaper ? " is cheaper and" : "") has room in time"
             hold(back: &offers, KeyObstacle(reason: reason, until: until, isWithheld: true, isPlanned: true))
         } else {
             for i in offers.indices where offers[i].obstacle == nil { offers[i].obstacle = leftToOthers(offers[i].key) }
@@ -162,7 +164,7 @@ extension Scheduler {
         hold(
             back: &offers,
             KeyObstacle(
-                reason: "key \(keys[first.key].name) is cheaper and has room in time",
+                reason: "key \(keys[first.key].name) is cheaper and will have room",
                 until: cheaper.compactMap { $0.obstacle?.until }.min(), isWithheld: true, isPlanned: true))
         return nil
     }
@@ -173,7 +175,8 @@ extension Scheduler {
 
     private func leftToOthers(_ key: Int) -> KeyObstacle {
         KeyObstacle(
-            reason: "key \(keys[key].name) is left to work with a sooner deadline", isWithheld: true, isPlanned: true)
+            reason: "key \(keys[key].name) is held by the plan that keeps the deadlines", isWithheld: true,
+            isPlanned: true)
     }
 
     // MARK: Pace

@@ -34,7 +34,8 @@ extension Scheduler {
 
     /// `isCareful`: with a little less than all the time there is, for what nobody foresees.
     private mutating func makePlan(for states: [FlowState], isCareful: Bool, at now: Timestamp) -> SpillPlan {
-        var draft = SpillDraft(now: now, ends: slotEnds(of: states, at: now), isCareful: isCareful)
+        var draft = SpillDraft(
+            now: now, ends: slotEnds(of: states, at: now), isCareful: isCareful, paces: answerPaces(at: now))
         var shares = [[SpillPlan.Share]](repeating: [], count: keys.count)
         let demands = states.map { demand(of: $0, in: &draft, &shares) }
         leaveRoom(for: states, in: &draft, shares)
@@ -113,8 +114,8 @@ extension Scheduler {
                 bodyBytes: ticket.bodyBytes, maxOutputTokens: ticket.maxOutputTokens, endpoint: state.flow.endpoint)
             let job = TypicalJob(
                 ticket: ticket, state: state, model: model, lane: lane(key, model, ticket, state, at: draft.now).lane,
-                tokens: reservation(key, tokens, ticket))
-            if shares[key].isEmpty { shares[key] = limits(of: key, in: &draft) }
+                tokens: reservation(key, tokens, ticket), next: some.last ?? ticket)
+            if shares[key].isEmpty { shares[key] = limits(of: key, tokens: job.tokens, in: &draft) }
             ways += self.ways(for: job, on: key, shares[key], in: &draft)
         }
         return SpillPlan.Demand(flow: state.flow.id, jobs: state.unsent, slots: slots, ways: ways)
@@ -151,19 +152,18 @@ extension Scheduler {
     }
 
     /// The resources that a key's own limits and its pool's are.
-    private func limits(of key: Int, in draft: inout SpillDraft) -> [SpillPlan.Share] {
+    private func limits(of key: Int, tokens: Int, in draft: inout SpillDraft) -> [SpillPlan.Share] {
         let state = keys[key]
-        let isCareful = draft.isCareful
-        let (latency, now) = (Interval.milliseconds(Int64((state.latency + 999) / 1_000)), draft.now)
+        let (pace, now) = (draft.paces[key].sync, draft.now)
         var begin = now
         if case .exhausted(let until, _) = state.health { begin = max(begin, until) }
         // What has not worked for a time is thought to need as long again.
         if state.breaker.isTripped { begin = max(begin, now + (now - state.breaker.trippedAt), state.breaker.opensAt) }
+        let reserve = { [draft] in draft.reserve(before: $0, pace) }
         func capacity(_ limiter: AccountLimiter, _ end: Timestamp) -> AccountLimiter.Capacity {
-            let reserve = isCareful ? (end - now).milliseconds / 512 + 300 : 0
-            var end = end - latency - .milliseconds(reserve)
-            if let ends = state.descriptor.validUntil { end = min(end, ends) }
-            return limiter.capacity(until: end - (begin - now), latency: latency, at: now)
+            let end = min(end - reserve(end), state.descriptor.validUntil ?? .distantFuture)
+            return limiter.capacity(
+                until: end - (begin - now), latency: pace.latency, isOverdue: pace.isOverdue, at: now)
         }
         var shares: [SpillPlan.Share] = []
         func add(_ resource: Int?, isTokens: Bool) {
@@ -187,22 +187,18 @@ extension Scheduler {
                 draft.flowing(.poolTokens(pool: pool), perMinute: minute.tokens) { capacity(pools[pool], $0).tokens },
                 isTokens: true)
             if let quota = poolQuotas[pool] {
-                for (measure, left, limit) in quota.use.rests(of: quota.quota) where measure != .money {
-                    add(
-                        draft.kept(
-                            .poolQuota(pool: pool, measure), left: left, limit: limit, period: quota.quota.per,
-                            renews: quota.use.ends),
-                        isTokens: measure == .tokens)
+                for rest in quota.use.rests(of: quota.quota) where rest.measure != .money {
+                    let isTokens = rest.measure == .tokens
+                    let name = SpillDraft.Name.poolQuota(pool: pool, rest.measure)
+                    add(draft.quota(name, rest, amount: isTokens ? Double(tokens) : 1), isTokens: isTokens)
                 }
             }
         }
         if let quota = state.account.quota {
-            for (measure, left, limit) in state.account.quotaUse.rests(of: quota) where measure != .money {
-                add(
-                    draft.kept(
-                        .quota(key: key, measure), left: left, limit: limit, period: quota.per,
-                        renews: state.account.quotaUse.ends),
-                    isTokens: measure == .tokens)
+            for rest in state.account.quotaUse.rests(of: quota) where rest.measure != .money {
+                let isTokens = rest.measure == .tokens
+                let name = SpillDraft.Name.quota(key: key, rest.measure)
+                add(draft.quota(name, rest, amount: isTokens ? Double(tokens) : 1), isTokens: isTokens)
             }
         }
         return shares

@@ -6,6 +6,8 @@ struct TypicalJob {
     let lane: Lane
     /// Reserved on the key.
     let tokens: Int
+    /// The one that goes first, which must fit.
+    let next: JobTicket
 }
 
 extension Scheduler {
@@ -16,11 +18,16 @@ extension Scheduler {
         let account = keys[key].account
         let saves = classes[job.state.classIndex].policy.objective == .cost
         var takes = shares.map { (resource: $0.resource, amount: $0.isTokens ? Double(job.tokens) : 1) }
-        guard let worth = worth(of: job, on: key) else {
+        takes += flexTake(job, on: key, in: &draft).map { [($0, 1)] } ?? []
+        let worst =
+            worstCase(key, job.model, job.lane, job.next, job.state.flow.endpoint)
+            ?? unpriced(key, job.model, job.next, job.state.flow.endpoint)
+        let worth = worth(of: job, on: key)
+        takes += quotaTakes(job, worth?.value ?? 0, worst, on: key, in: &draft)
+        guard let worth else {
             let rank: SpillPlan.Rank = keys[key].isShared ? .shared : saves ? .unknown : .known
             return [SpillPlan.Way(key: key, rank: rank, cost: 0, takes: takes)]
         }
-        takes += moneyTakes(worth.value, on: key, in: &draft)
         var ways: [SpillPlan.Way] = []
         func add(
             provider: Double, platform: Double, _ more: [(resource: Int, amount: Double)], isProvisioned: Bool = false
@@ -33,7 +40,7 @@ extension Scheduler {
                     takes: takes + more + billed, isProvisioned: isProvisioned))
         }
         if let tpm = keys[key].descriptor.provisionedTPM, job.tokens <= tpm {
-            let latency = Interval.milliseconds(Int64((keys[key].latency + 999) / 1_000))
+            let latency = draft.paces[key].sync.latency
             var account = account
             let now = draft.now
             let resource = draft.flowing(.provisioned(key: key), perMinute: nil) { end in
@@ -67,30 +74,46 @@ extension Scheduler {
         return (Double(value.nanodollars), Double(list.nanodollars), Double(fee.nanodollars))
     }
 
-    /// What a job takes of money quotas.
-    private func moneyTakes(
-        _ value: Double, on key: Int, in draft: inout SpillDraft
+    /// Where lane flex is the only one that the class has on a key: what the key gets through there.
+    private func flexTake(_ job: TypicalJob, on key: Int, in draft: inout SpillDraft) -> Int? {
+        guard job.lane == .flex, !classes[job.state.classIndex].lanes[key].contains(.sync) else { return nil }
+        let (flex, pace, now) = (keys[key].flex, draft.paces[key].flex, draft.now)
+        // What has had no room for a time is thought to have none for as long again.
+        let begin = flex.isResting ? max(now + (now - flex.refusedSince), flex.opensAt) : now
+        let latency = flex.isResting && pace.latency == .zero ? Self.blindLatency : pace.latency
+        let (limiter, reserve) = (keys[key].limiter, { [draft] in draft.reserve(before: $0, pace) })
+        return draft.flowing(.flex(key: key), perMinute: nil) { end in
+            limiter.capacity(
+                until: end - reserve(end) - (begin - now), latency: latency, isOverdue: pace.isOverdue, at: now
+            ).requests
+        }
+    }
+
+    /// What a job takes of the quotas of a key and its pool, beside the requests and tokens that all flows share.
+    private func quotaTakes(
+        _ job: TypicalJob, _ value: Double, _ worst: WorstCase, on key: Int, in draft: inout SpillDraft
     ) -> [(resource: Int, amount: Double)] {
-        guard value > 0 else { return [] }
+        let pace = job.lane == .flex ? draft.paces[key].flex : draft.paces[key].sync
         var takes: [(resource: Int, amount: Double)] = []
+        func add(_ rest: QuotaRest, _ name: SpillDraft.Name) {
+            let (amount, most): (Double, Double)
+            switch rest.measure {
+            case .requests: return
+            case .tokens: (amount, most) = (Double(job.tokens), Double(worst.tokens))
+            case .money:
+                (amount, most) = (value, Double(worst.charge.value.nanodollars))
+                guard amount > 0 else { return }
+                takes.append((draft.quota(name, rest, amount: amount), amount))
+            }
+            takes += draft.shares(
+                of: name, rest, amount: amount, worst: most, flow: job.state.flow.id, latency: pace.latency)
+        }
         let account = keys[key].account
         if let quota = account.quota {
-            for (measure, left, limit) in account.quotaUse.rests(of: quota) where measure == .money {
-                let name = SpillDraft.Name.quota(key: key, measure)
-                takes.append(
-                    (
-                        draft.kept(name, left: left, limit: limit, period: quota.per, renews: account.quotaUse.ends),
-                        value
-                    ))
-            }
+            for rest in account.quotaUse.rests(of: quota) { add(rest, .quota(key: key, rest.measure)) }
         }
         if let pool = keys[key].pool, let quota = poolQuotas[pool] {
-            for (measure, left, limit) in quota.use.rests(of: quota.quota) where measure == .money {
-                let name = SpillDraft.Name.poolQuota(pool: pool, measure)
-                takes.append(
-                    (draft.kept(name, left: left, limit: limit, period: quota.quota.per, renews: quota.use.ends), value)
-                )
-            }
+            for rest in quota.use.rests(of: quota.quota) { add(rest, .poolQuota(pool: pool, rest.measure)) }
         }
         return takes
     }

@@ -1,11 +1,15 @@
 /// A spill plan while it is drawn up: time in slots, and what the keys have in each.
 struct SpillDraft {
-    enum Name: Hashable {
+    indirect enum Name: Hashable {
         case requests(key: Int), tokens(key: Int)
         case poolRequests(pool: Int), poolTokens(pool: Int)
         case quota(key: Int, Measure), poolQuota(pool: Int, Measure)
         case credit(key: Int), allowance(key: Int), provisioned(key: Int)
         case budget(classIndex: Int, BatchID?)
+        /// What a key gets through in lane flex.
+        case flex(key: Int)
+        /// What a flow can have of a quota, and how fast, since a job needs more room than it probably takes.
+        case share(of: Name, flow: FlowID), pace(of: Name, flow: FlowID)
     }
     enum Measure: Hashable { case money, requests, tokens }
 
@@ -14,13 +18,18 @@ struct SpillDraft {
     let ends: [Timestamp]
     /// A reserve of time is kept.
     let isCareful: Bool
+    /// By key.
+    let paces: [(sync: AnswerPace, flex: AnswerPace)]
     var resources: [SpillPlan.Resource] = []
     private var places: [Name: Int] = [:]
 
-    init(now: Timestamp, ends: [Timestamp], isCareful: Bool) {
-        self.now = now
-        self.ends = ends
-        self.isCareful = isCareful
+    init(now: Timestamp, ends: [Timestamp], isCareful: Bool, paces: [(sync: AnswerPace, flex: AnswerPace)]) {
+        (self.now, self.ends, self.isCareful, self.paces) = (now, ends, isCareful, paces)
+    }
+
+    /// The time that must be left before a moment for an answer, and, if a reserve is kept, for what nobody foresees.
+    func reserve(before end: Timestamp, _ pace: AnswerPace) -> Interval {
+        pace.latency + .milliseconds(isCareful ? (end - now).milliseconds / 512 + 300 : 0)
     }
 
     func start(of slot: Int) -> Timestamp { slot == 0 ? now : ends[slot - 1] }
@@ -62,6 +71,32 @@ struct SpillDraft {
         return add(name, SpillPlan.Resource(slots: slots, keeps: keeps))
     }
 
+    /// A quota, as what is left of it if what is in flight takes as much as `amount` a job, and not its worst.
+    mutating func quota(_ name: Name, _ rest: QuotaRest, amount: Double) -> Int {
+        kept(name, left: rest.left(amount), limit: rest.limit, period: rest.period, renews: rest.renews)
+    }
+
+    /// What limits a flow's jobs that probably take `amount` each of a quota, and need room for `worst`: the last of them do not
+    /// fit, and few fit at once.
+    mutating func shares(
+        of name: Name, _ rest: QuotaRest, amount: Double, worst: Double, flow: FlowID, latency: Interval
+    ) -> [(resource: Int, amount: Double)] {
+        guard worst > amount, worst > 0 else { return [] }
+        let more = worst - amount
+        let share = kept(
+            .share(of: name, flow: flow), left: max(0, rest.left(amount) - more), limit: max(0, rest.limit - more),
+            period: rest.period, renews: rest.renews)
+        guard latency > .zero else { return [(share, amount)] }
+        let atOnce = max(1, ((rest.limit - rest.settled) / worst).rounded(.down))
+        let now = now
+        let pace = flowing(.pace(of: name, flow: flow), perMinute: nil) { end in
+            guard end <= rest.renews else { return .max / 4 }
+            let rounds = max(0, (end - latency - now).milliseconds) / latency.milliseconds + 1
+            return Int(min(1e15, atOnce * Double(rounds)))
+        }
+        return [(share, amount)] + (pace.map { [($0, 1)] } ?? [])
+    }
+
     /// When a period ends, and those after it: to the day, which is near enough for a plan.
     static func renewals(_ period: Period?, first: Timestamp, until end: Timestamp) -> [Timestamp] {
         let days: Int64 =
@@ -86,18 +121,36 @@ struct SpillDraft {
     }
 }
 
+/// One thing that a quota limits, and what is gone of it.
+struct QuotaRest {
+    let measure: SpillDraft.Measure
+    let limit: Double
+    let settled: Double
+    /// Reserved for what is in flight, at its worst, and for how many requests.
+    let reserved: Double
+    let inFlight: Int
+    let period: Period
+    let renews: Timestamp
+
+    func left(_ amount: Double) -> Double { max(0, limit - settled - min(reserved, Double(inFlight) * amount)) }
+}
+
 extension PeriodUse {
-    /// What is left of each thing that a quota limits, beside what is under way, and the whole of it.
-    func rests(of quota: Quota) -> [(measure: SpillDraft.Measure, left: Double, limit: Double)] {
-        var rests: [(measure: SpillDraft.Measure, left: Double, limit: Double)] = []
-        func add(_ measure: SpillDraft.Measure, _ limit: Int?, _ used: Int) {
-            if let limit { rests.append((measure, Double(max(0, limit - used)), Double(limit))) }
+    /// What is left of each thing that a quota limits.
+    func rests(of quota: Quota) -> [QuotaRest] {
+        var rests: [QuotaRest] = []
+        func add(_ measure: SpillDraft.Measure, _ limit: Int?, _ settled: Int, _ reserved: Int) {
+            guard let limit else { return }
+            rests.append(
+                QuotaRest(
+                    measure: measure, limit: Double(limit), settled: Double(settled), reserved: Double(reserved),
+                    inFlight: self.reserved.requests, period: quota.per, renews: ends))
         }
-        add(.requests, quota.requests, settled.requests + reserved.requests)
-        add(.tokens, quota.tokens, settled.tokens + reserved.tokens)
+        add(.requests, quota.requests, settled.requests, reserved.requests)
+        add(.tokens, quota.tokens, settled.tokens, reserved.tokens)
         add(
-            .money, quota.money.map { Int($0.nanodollars) },
-            Int(settled.money.nanodollars) + Int(reserved.money.nanodollars))
+            .money, quota.money.map { Int($0.nanodollars) }, Int(settled.money.nanodollars),
+            Int(reserved.money.nanodollars))
         return rests
     }
 }
