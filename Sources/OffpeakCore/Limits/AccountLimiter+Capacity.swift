@@ -42,6 +42,12 @@ extension AccountLimiter {
         return capacity
     }
 
+    /// Tokens that may be sent now without putting off a request with so many that fits at a moment, if nothing else is sent.
+    package func spare(beside tokens: Int, at moment: Timestamp) -> Int {
+        guard let window = tokenWindow else { return .max }
+        return inUse(of: window.limit) - tokens - (window.used - window.freed(by: moment, in: log))
+    }
+
     /// What is configured per minute and in use.
     package var minuteLimits: (requests: Int?, tokens: Int?) { (limits.rpm.map(inUse), limits.tpm.map(inUse)) }
 

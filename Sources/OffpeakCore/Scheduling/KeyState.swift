@@ -45,6 +45,8 @@ struct KeyState: Sendable {
     var account: KeyAccount
     /// While one pass of dispatching lasts: why it takes no more requests with so many tokens, or more of them.
     var fullInPass: (obstacle: KeyObstacle, tokens: Int)?
+    /// While one pass lasts: tokens that it has to spare beside a request that goes before all others, and when that fits.
+    var claimInPass: (spare: Int, until: Timestamp)?
 
     init(descriptor: KeyDescriptor, pool: Int?, limiter: AccountLimiter) {
         self.descriptor = descriptor
@@ -116,6 +118,8 @@ struct KeyObstacle: Sendable {
     var fails = false
     /// It is about this one job, its size or what it leaves open: others of its flow may well go.
     var isOfJob = false
+    /// A minute's tokens have no room for so many at once.
+    var isOfTokens = false
     /// It is about the class, whichever key is asked.
     var isOfClass = false
 

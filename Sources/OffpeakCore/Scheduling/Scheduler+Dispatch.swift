@@ -4,7 +4,7 @@ extension Scheduler {
 
     /// Starts whatever fits now, notes why the rest does not, and says when to come back.
     package mutating func dispatch(at now: Timestamp, into effects: inout SchedulerEffects) {
-        for i in keys.indices { keys[i].fullInPass = nil }
+        for i in keys.indices { (keys[i].fullInPass, keys[i].claimInPass) = (nil, nil) }
         watchPlan()
         for i in classes.indices { (classes[i].cursor, classes[i].hasWork) = (0, false) }
         var started = 0
@@ -227,6 +227,7 @@ extension Scheduler {
             poolThrough = pools[pool].tokensSentSoFar + tokens
             poolSequence = pools[pool].reserve(tokens: tokens, at: now)
         }
+        takeFromClaim(key, tokens: tokens)
         keys[key].breaker.sent()
         if route.lane == .flex { keys[key].flex.sent() }
         let classIndex = classes.firstIndex { $0.policy.name == flow.className }!

@@ -102,6 +102,7 @@ extension Scheduler {
         }
         let obstacles = Self.obstacles(of: offers)
         passedOver += obstacles
+        if ladder == nil { claim(for: offers) }
         return .none(summary(obstacles, model: model, policy: classes[state.classIndex].policy))
     }
 
@@ -180,6 +181,9 @@ extension Scheduler {
             keys[key].fullInPass = (full, 0)
             return full
         }
+        if let claim = keys[key].claimInPass, tokens > claim.spare {
+            return KeyObstacle(reason: "its tokens are kept for a larger request that goes first", until: claim.until)
+        }
         if case .none(let shortage, let until) = keys[key].limiter.room(tokens: tokens, at: now) {
             return full(key, shortage, reason: shortage.text, until: until, tokens: tokens, at: now)
         } else if let pool = keys[key].pool,
@@ -200,7 +204,8 @@ extension Scheduler {
         _ key: Int, _ shortage: Shortage, reason: String, until: Timestamp?, tokens: Int, at now: Timestamp
     ) -> KeyObstacle {
         let isLong = until.map { $0 - now > Self.longestPace } ?? false
-        let obstacle = KeyObstacle(reason: reason, until: until, isExhausted: shortage.isDaily || isLong)
+        var obstacle = KeyObstacle(reason: reason, until: until, isExhausted: shortage.isDaily || isLong)
+        if case .tokensPerMinute = shortage { obstacle.isOfTokens = true }
         keys[key].fullInPass = (obstacle, shortage.isOfTokens ? tokens : 0)
         return obstacle
     }

@@ -48,6 +48,44 @@ import Testing
         #expect(abs(first * 4 - second) <= 20, "\(first) to \(second)")
     }
 
+    /// Tokens that left for each of two classes, one of many small jobs and one of large ones, in so many minutes.
+    private static func tokens(
+        tpm: Int, small: Int, large: Int, largeJobs: Int = 1_000, isOneClass: Bool = false, minutes: Int64 = 20
+    ) -> (small: Int, large: Int) {
+        var bench = Bench(
+            keys: [key("k", limits: Limits(tpm: tpm, concurrent: 50))], classes: [policy("a"), policy("b")])
+        bench.answer = { start in
+            let size = start.flow == 2 ? small : large
+            return Bench.Answer(
+                after: .milliseconds(200), report: answered(Usage(inputTokens: size - 1, outputTokens: 1)))
+        }
+        // In one class what is due first goes first.
+        bench.submit(
+            largeJobs, to: 1, class: "a", bytes: 4 * large - 8, maxOutput: 1,
+            deadline: isOneClass ? second(86_400) : nil)
+        bench.submit(9_000, to: 2, class: isOneClass ? "a" : "b", bytes: 4 * small - 8, maxOutput: 1)
+        bench.tell()
+        bench.run(for: .minutes(minutes))
+        return (bench.starts(of: 2) * small, bench.starts(of: 1) * large)
+    }
+
+    @Test
+    func `large jobs get their half of a minute's tokens beside many small ones, and next to nothing is left unused`() {
+        let (small, large) = Self.tokens(tpm: 10_000, small: 50, large: 6_000)
+        #expect(large >= 90_000 && small >= 75_000, "\(small) and \(large) tokens of 200,000")
+        #expect(small + large >= 180_000)
+    }
+
+    @Test func `a job that is larger than a whole minute's tokens has its turn beside small ones`() {
+        let (small, large) = Self.tokens(tpm: 1_000, small: 50, large: 2_250, largeJobs: 2, minutes: 10)
+        #expect(large == 2 * 2_250 && small >= 6_000, "\(small) and \(large) tokens")
+    }
+
+    @Test func `what the minute of a job that goes first leaves is used by smaller ones`() {
+        let (small, large) = Self.tokens(tpm: 1_300, small: 50, large: 920, isOneClass: true)
+        #expect(large >= 18 * 920 && small >= 18 * 350, "\(small) and \(large) tokens in 20 minutes")
+    }
+
     @Test func `a class of many small jobs and one of few large ones get equal halves of what binds them`() {
         // 600 requests and 60,000 tokens a minute: small jobs of 11 tokens are bound by requests, large ones of 1001 by
         // tokens. Each class gets the same fraction of the limit that binds it: dominant resource fairness.
