@@ -192,6 +192,8 @@ struct FlowState: Sendable {
 
     /// Jobs read at once. Large enough that reading costs little per job, small enough to cost little memory.
     static let page = 2_048
+    /// So many are looked at for one that can go where those before it cannot.
+    static let lookahead = 256
 }
 
 /// An attempt under way.

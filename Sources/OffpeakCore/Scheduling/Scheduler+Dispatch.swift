@@ -102,7 +102,7 @@ extension Scheduler {
         defer { flows[id] = state }
         // Jobs with a history of their own, or too large for some key, may have to wait for another; those behind need not.
         var position = state.tickets.count - 1
-        var lowest = max(0, state.tickets.count - 256)
+        var lowest = max(0, state.tickets.count - FlowState.lookahead)
         var soonest: KeyObstacle?
         while position >= lowest {
             let ticket = state.tickets[position]

@@ -85,6 +85,52 @@ import Testing
         #expect(bench.holds.allSatisfy { $0.hold == nil })
     }
 
+    @Test func `many jobs that wait for the dear key at the front keep none of those behind from the cheap one`() {
+        var cheap = key("cheap", limits: Limits(concurrent: 4))
+        cheap.quota = Quota(tokens: 3_000, per: .day)
+        var bench = Bench(
+            keys: [cheap, key("dear", limits: Limits(rpm: 60, concurrent: 8))], classes: [policy("x", .cost)],
+            prices: prices(["cheap": (1, 1), "dear": (10, 10)]))
+        bench.handle(.periodsTurned(calendar(0)))
+        bench.submit(150, to: 1, class: "x", maxOutput: 5_000, deadline: second(3_600))
+        bench.submit(40, to: 1, class: "x", bytes: 80, deadline: second(3_600))
+        bench.flows[0].waiting = 190
+        bench.tell()
+        bench.run(for: .seconds(30))
+        #expect(bench.startsByKey["cheap"] == 40, "\(bench.startsByKey)")
+        bench.run(for: .minutes(5))
+        #expect(bench.count(.succeeded) == 190 && bench.startsByKey["dear"] == 150)
+    }
+
+    @Test
+    func `in the moment in which the planned key is rejected, nothing goes to a platform that own keys can do in time`()
+    {
+        var bench = Bench(
+            keys: [
+                key("a", limits: Limits(concurrent: 4)), key("b", limits: Limits(rpm: 240, concurrent: 4)),
+                key("p", limits: Limits(concurrent: 4), billing: .platform),
+            ], classes: [policy("x", .cost) { $0.shared = .spill }],
+            prices: prices(["a": (1, 1), "b": (2, 2), "p": (3, 3)]))
+        var answers = 0
+        bench.answer = { start in
+            answers += 1
+            let report: AttemptReport =
+                switch start.key {
+                case "a": answers > 60 ? failed(failure(.keyRejected)) : answered()
+                case "b":
+                    answers < 100 && answers.isMultiple(of: 5)
+                        ? failed(failure(.rateLimited, judged: false)) : answered()
+                default: answered()
+                }
+            return .init(after: .milliseconds(50), report: report)
+        }
+        bench.submit(310, to: 1, class: "x", deadline: second(8 * 3_600))
+        bench.flows[0].waiting = 310
+        bench.tell()
+        bench.run(for: .minutes(20))
+        #expect(bench.count(.succeeded) == 310 && bench.startsByKey["p"] == nil, "\(bench.startsByKey)")
+    }
+
     @Test func `jobs that only the dear key takes keep to its pace, and those behind them overtake`() {
         var bench = Self.mixed([0, 1, 2, 3], dear: Limits(rpm: 6, concurrent: 8))
         bench.run(for: .seconds(5))

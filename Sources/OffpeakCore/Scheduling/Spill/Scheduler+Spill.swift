@@ -84,7 +84,7 @@ extension Scheduler {
         func isLeft(_ key: Int) -> Bool { ladder?.avoided[key].map { $0 > now } ?? false }
         let used = offers.filter { portion.uses($0.key) }
         if !used.isEmpty, used.allSatisfy({ $0.obstacle?.needsPerson == true }) {
-            return beside(&offers, for: state)
+            return beside(&offers, for: state, at: now)
         }
         let hasOwn = offers.contains { $0.obstacle == nil && !$0.isShared }
         let awaited = used.filter { offer in
@@ -113,30 +113,51 @@ extension Scheduler {
             let isCheaper = !open.isEmpty && open.allSatisfy { first.goesBefore($0, by: .cost) }
             let reason = "key \(keys[first.key].name)\(isCheaper ? " is cheaper and" : "") has room in time"
             hold(back: &offers, KeyObstacle(reason: reason, until: until, isWithheld: true, isPlanned: true))
-        } else {
-            for i in offers.indices where offers[i].obstacle == nil { offers[i].obstacle = leftToOthers(offers[i].key) }
+            planInForce.isWaitedFor = true
+            return nil
         }
-        planInForce.isWaitedFor = true
-        return nil
+        return wait(for: &offers)
     }
 
     /// A job unlike the rest of its flow, which the keys that the plan has for the flow never take, as one that is larger than
     /// a key's whole quota: it goes by another as soon as no work with a sooner deadline needs that one.
-    private mutating func beside(_ offers: inout [RouteOffer], for state: FlowState) -> RouteOffer? {
+    private mutating func beside(
+        _ offers: inout [RouteOffer], for state: FlowState, at now: Timestamp
+    ) -> RouteOffer? {
         let plan = planInForce.plan!
+        let deadline = state.flow.deadline!
         let best = Self.best(of: offers, by: .cost) { offer in
             guard offer.obstacle == nil else { return false }
             return plan.hasSpare(offer.key, tokens: offer.tokens)
                 || plan.portions.allSatisfy { id, portion in
                     guard portion.uses(offer.key), let other = flows[id]?.flow.deadline else { return true }
-                    return state.flow.deadline! <= other
+                    return deadline <= other
                 }
         }
-        if best == nil {
-            for i in offers.indices where offers[i].obstacle == nil { offers[i].obstacle = leftToOthers(offers[i].key) }
-            planInForce.isWaitedFor = true
+        guard let best else { return wait(for: &offers) }
+        // No plan says how much room a cheaper one has until the deadline, but while that is far it will have some.
+        let cheaper = offers.first { offer in
+            let latency = Interval.milliseconds(Int64(keys[offer.key].latency / 1_000))
+            let until = (offer.obstacle?.until ?? now) + max(Self.nearDeadline, latency * 8)
+            return offer.obstacle?.isPace == true && offer.goesBefore(best, by: .cost) && until < deadline
         }
-        return best
+        guard let cheaper else { return best }
+        let reason = "key \(keys[cheaper.key].name) is cheaper and has room in time"
+        hold(
+            back: &offers,
+            KeyObstacle(reason: reason, until: cheaper.obstacle?.until, isWithheld: true, isPlanned: true))
+        planInForce.isWaitedFor = true
+        return nil
+    }
+
+    /// With less time left, what no plan has a key for takes any.
+    private static let nearDeadline = Interval.seconds(30)
+
+    /// Nothing goes now: the plan, or the next one, will have a key for it.
+    private mutating func wait(for offers: inout [RouteOffer]) -> RouteOffer? {
+        for i in offers.indices where offers[i].obstacle == nil { offers[i].obstacle = leftToOthers(offers[i].key) }
+        planInForce.isWaitedFor = true
+        return nil
     }
 
     /// Work without a deadline, or that is late already, takes what the plan leaves; the former waits for cheap keys.

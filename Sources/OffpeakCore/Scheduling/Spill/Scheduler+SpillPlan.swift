@@ -114,25 +114,25 @@ extension Scheduler {
                 bodyBytes: ticket.bodyBytes, maxOutputTokens: ticket.maxOutputTokens, endpoint: state.flow.endpoint)
             let job = TypicalJob(
                 ticket: ticket, state: state, model: model, lane: lane(key, model, ticket, state, at: draft.now).lane,
-                tokens: reservation(key, tokens, ticket), next: some.last ?? ticket)
+                tokens: reservation(key, tokens, ticket), next: some.first ?? ticket)
             if shares[key].isEmpty { shares[key] = limits(of: key, tokens: job.tokens, in: &draft) }
             ways += self.ways(for: job, on: key, shares[key], in: &draft)
         }
         return SpillPlan.Demand(flow: state.flow.id, jobs: state.unsent, slots: slots, ways: ways)
     }
 
-    /// Some of a flow's next jobs: those that a key's quota, its price or the like does not bar, now or later. Nil if it bars
+    /// Some of a flow's next jobs, in their order: those that a key's quota, its price or the like does not bar, now or later. Nil if it bars
     /// them all; empty while none is known.
     private mutating func nextJobs(
         of state: FlowState, for key: Int, _ model: String, at now: Timestamp
     ) -> [JobTicket]? {
-        var some = Array(state.tickets.suffix(Self.sample))
-        let all = some.count
-        some.removeAll { ticket in
+        var some: [JobTicket] = []
+        // Those that are barred may wait for another key, at the front and in numbers.
+        for ticket in state.tickets.suffix(FlowState.lookahead).reversed() where some.count < Self.sample {
             let lane = lane(key, model, ticket, state, at: now).lane
-            return moneyObstacle(key, model, lane, ticket, state, at: now)?.needsPerson == true
+            if moneyObstacle(key, model, lane, ticket, state, at: now)?.needsPerson != true { some.append(ticket) }
         }
-        return some.isEmpty && all > 0 ? nil : some
+        return some.isEmpty && !state.tickets.isEmpty ? nil : some
     }
 
     /// A job as these are on average; without an answer's bound if most have none.
