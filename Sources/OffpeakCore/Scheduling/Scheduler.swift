@@ -32,6 +32,8 @@ package struct Scheduler: Sendable {
     var laneVerdicts: [FlowID: [LaneVerdict]] = [:]
     /// Whether `AttemptStart.passedOver` is written; a forecast reads it nowhere.
     package var explainsRoutes = true
+    /// The run ends rather than wait long (`--no-wait`): nobody may be there when a cheaper key is back.
+    package var isImpatient = false
 
     /// Ready jobs of a flow that are read at once.
     package static let pageSize = FlowState.page

@@ -34,7 +34,7 @@ extension Engine {
             if status.counts.ready == 0 { return true }
             if configuration.policy(of: status.flow.className) == nil { return true }
             guard let hold = scheduler.hold(on: status.flow.id) else { return false }
-            return hold.until.map { $0 > soon } ?? true
+            return hold.until.map { $0 > soon } ?? !hold.isPassing
         }
     }
 

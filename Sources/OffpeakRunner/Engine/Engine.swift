@@ -89,6 +89,7 @@ package final class Engine {
         scheduler = Scheduler(
             keys: configuration.keys, pools: configuration.pools, classes: configuration.classesWithKeys,
             prices: configuration.priceBook, refreshableKeys: secrets.refreshable, seed: options.seed)
+        scheduler.isImpatient = options.noWait
         let retained = configuration.classes.compactMap { policy in policy.retain.map { (policy.name, $0) } }
         try queue.retain(Dictionary(uniqueKeysWithValues: retained))
         let recovered = try RunRecovery.perform(

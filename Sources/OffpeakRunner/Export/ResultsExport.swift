@@ -161,7 +161,11 @@ package struct ResultsExport {
         case .failed, .parked:
             let code = row.failure?.code ?? "failed"
             let message = row.failure?.message ?? "no reason was recorded"
-            return row.state == .parked ? ("parked", "waits for a person: \(code): \(message)") : (code, message)
+            guard row.state == .parked else { return (code, message) }
+            // What the lack of money has parked goes on by itself once there is some.
+            let isMoney =
+                row.failure?.failureClass == FailureClass.quotaExhausted.rawValue && MoneyStop(rawValue: code) != nil
+            return ("parked", "waits \(isMoney ? "until money allows it" : "for a person"): \(code): \(message)")
         case .cancelled: return ("batch_cancelled", "the batch was cancelled \(cancelled(row.sentInVain))")
         default: return nil
         }

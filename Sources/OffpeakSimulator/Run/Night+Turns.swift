@@ -20,9 +20,10 @@ extension Night {
             // All keys, whatever the class admits: the scheduler has to see to that by itself.
             (policy: entry.policy, keys: entry.policy.keyOrder + names.filter { !entry.policy.keyOrder.contains($0) })
         }
-        let scheduler = Scheduler(
+        var scheduler = Scheduler(
             keys: plan.keys, pools: plan.pools, classes: classes, prices: plan.money?.book ?? PriceBook(),
             refreshableKeys: plan.refreshable, seed: chance.word())
+        scheduler.isImpatient = plan.run.noWait && !isDawn
         let run = Run(
             number: runs, offset: clockOffset, noWait: plan.run.noWait && !isDawn, watches: plan.run.watches && !isDawn,
             scheduler: scheduler)
@@ -287,7 +288,7 @@ extension Night {
             if status.counts.scheduled > 0, let due = status.nextDue, due <= soon { return false }
             if status.counts.ready == 0 { return true }
             guard let hold = run.scheduler.hold(on: status.flow.id) else { return false }
-            return hold.until.map { $0 > soon } ?? true
+            return hold.until.map { $0 > soon } ?? !hold.isPassing
         }
     }
 

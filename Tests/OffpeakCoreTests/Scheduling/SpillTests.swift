@@ -196,6 +196,29 @@ import Testing
         #expect(bench.count(.succeeded) == 100 && bench.startsByKey["dear"] == nil, "\(bench.startsByKey)")
     }
 
+    @Test(arguments: [true, false])
+    func `a run that does not wait takes the dearer own key while the cheaper one is down, and no platform`(
+        _ isImpatient: Bool
+    ) {
+        var bench = Bench(
+            keys: [key("cheap"), key("dear"), key("p", billing: .platform)], classes: [policy("x", .cost)],
+            prices: prices(["cheap": (1, 1), "dear": (2, 2), "p": (3, 3)]))
+        bench.answer = { start in
+            let report = start.key == "cheap" ? failed(failure(.unavailable)) : answered()
+            return .init(after: .milliseconds(50), report: report)
+        }
+        bench.scheduler.isImpatient = isImpatient
+        bench.submit(200, to: 1, class: "x", deadline: second(8 * 3_600))
+        bench.flows[0].waiting = 200
+        bench.tell()
+        bench.run(for: .seconds(30))
+        #expect((bench.count(.succeeded) == 200) == isImpatient, "\(bench.startsByKey)")
+        #expect(bench.startsByKey["p"] == nil)
+        guard !isImpatient else { return }
+        let reason = bench.hold(on: 1)?.reason
+        #expect(reason == "key cheap should be back in time: its provider keeps failing: no")
+    }
+
     @Test func `a flow that waits for a cheaper key beside one with room says so, once`() {
         var bench = Bench(
             keys: [key("cheap", limits: Limits(rpm: 2)), key("dear")], classes: [policy("x", .cost)],

@@ -97,7 +97,12 @@ extension Scheduler {
             let latency = Interval.milliseconds(Int64(keys[offer.key].latency / 1_000))
             return until + latency <= state.flow.deadline ?? .distantFuture
         }
-        if inTime.isEmpty || (portion.isShort && !portion.now.contains { $0 > 0 }) {
+        if isImpatient, inTime.allSatisfy({ !($0.obstacle?.isPace ?? true) }) {
+            // All that is waited for is down or used up.
+            let own = Self.best(of: offers, by: .cost) { $0.obstacle == nil && !$0.isShared }
+            if let own { return own }
+        }
+        if inTime.isEmpty || (portion.isShort && !portion.isSpent && !portion.now.contains { $0 > 0 }) {
             // What waits any longer is late; or is so already; or its own failures keep it from its keys.
             let free = Self.best(of: offers, by: .cost) { offer in
                 guard offer.obstacle == nil else { return false }
@@ -106,17 +111,24 @@ extension Scheduler {
             }
             if let free { return free }
         }
-        if let first = inTime.first {
-            let until = inTime.compactMap { $0.obstacle?.until ?? paced[$0.key] }.min()
-            if let until { planInForce.waitsUntil = min(planInForce.waitsUntil, until) }
-            let open = offers.filter { $0.obstacle == nil && $0.key != first.key }
-            let isCheaper = !open.isEmpty && open.allSatisfy { first.goesBefore($0, by: .cost) }
-            let reason = "key \(keys[first.key].name)\(isCheaper ? " is cheaper and" : "") has room in time"
-            hold(back: &offers, KeyObstacle(reason: reason, until: until, isWithheld: true, isPlanned: true))
-            planInForce.isWaitedFor = true
-            return nil
-        }
-        return wait(for: &offers)
+        guard let first = inTime.first else { return wait(for: &offers) }
+        let until = inTime.compactMap { $0.obstacle?.until ?? paced[$0.key] }.min()
+        return wait(for: &offers, since: first, until: until)
+    }
+
+    /// Nothing goes now, since a key that the plan has for it will have room in time.
+    private mutating func wait(
+        for offers: inout [RouteOffer], since first: RouteOffer, until: Timestamp?
+    ) -> RouteOffer? {
+        if let until { planInForce.waitsUntil = min(planInForce.waitsUntil, until) }
+        let open = offers.filter { $0.obstacle == nil && $0.key != first.key }
+        let isCheaper = !open.isEmpty && open.allSatisfy { first.goesBefore($0, by: .cost) }
+        let trouble = first.obstacle.flatMap { $0.isPace ? nil : $0.reason }
+        let outlook = trouble.map { "should be back in time: \($0)" } ?? "has room in time"
+        let reason = "key \(keys[first.key].name)\(isCheaper ? " is cheaper and" : "") \(outlook)"
+        hold(back: &offers, KeyObstacle(reason: reason, until: until, isWithheld: true, isPlanned: true))
+        planInForce.isWaitedFor = true
+        return nil
     }
 
     /// A job unlike the rest of its flow, which the keys that the plan has for the flow never take, as one that is larger than
