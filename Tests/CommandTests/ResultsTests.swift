@@ -13,9 +13,9 @@ import Testing
         "batch": .text, "name": .text, "class": .text, "state": .oneOf(["open", "done", "cancelled", "paused"]),
         "jobs": .object([
             "total": .int, "waiting": .int, "deferred": .int, "parked": .int, "in_flight": .int, "succeeded": .int,
-            "failed": .int, "cancelled": .int, "cut_off": .int,
+            "failed": .int, "cancelled": .int,
         ]),
-        "deadline": .orNull(.time), "deadline_missed": .orNull(.bool),
+        "cut_off": .int, "deadline": .orNull(.time), "deadline_missed": .orNull(.bool),
         "next_due": .orNull(.time),
         "waiting_for": .list(.object(["reason": .text, "jobs": .int, "until": .orNull(.time)])),
         "stopped": .list(

@@ -191,7 +191,7 @@ import Testing
         let document = try await place.run("status", "b1", "--json").document()
         let waits = document["waiting_for"].list
         #expect(waits.count == 1 && waits[0]["jobs"].int == 4, "\(waits)")
-        let reason = "key two: its quota of 1 requests a day is used up"
+        let reason = "key two: its quota of 1 request a day is used up"
         #expect(waits[0]["reason"].text == reason)
         let until = waits[0]["until"].text
         let (one, two) = (document["keys"][0], document["keys"][1])
@@ -280,13 +280,13 @@ import Testing
         try await place.ok("submit", "in.jsonl", "--class", "careful", "--model", "m")
         let run = try place.start("run")
         try await provider.until("requests") { $0["in_flight"].int == 3 }
-        let alive = try await place.status()["jobs"]
-        #expect(alive["in_flight"].int == 3 && alive["cut_off"].int == 0)
+        let alive = try await place.status()
+        #expect(alive["jobs"]["in_flight"].int == 3 && alive["cut_off"].int == 0)
         #expect(try await place.ok("status").contains("    3 jobs: 3 in flight\n"))
         run.signal(SIGKILL)
         _ = await run.wait()
-        let jobs = try await place.status()["jobs"]
-        #expect(jobs["in_flight"].int == 3 && jobs["cut_off"].int == 3)
+        let dead = try await place.status()
+        #expect(dead["jobs"]["in_flight"].int == 3 && dead["cut_off"].int == 3)
         let text = try await place.ok("status", "b1")
         #expect(
             text.contains("    3 jobs: 3 cut off\n")
@@ -297,8 +297,8 @@ import Testing
         // As told.
         let next = try place.start("run")
         try await provider.until("the third job") { $0["requests"].int == 4 }
-        let after = try await place.status()["jobs"]
-        #expect(after["parked"].int == 2 && after["in_flight"].int == 1 && after["cut_off"].int == 0)
+        let after = try await place.status()
+        #expect(after["jobs"]["parked"].int == 2 && after["jobs"]["in_flight"].int == 1 && after["cut_off"].int == 0)
         next.signal(SIGKILL)
         _ = await next.wait()
         try await place.ok("cancel", "b1")

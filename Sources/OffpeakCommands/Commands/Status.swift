@@ -295,8 +295,9 @@ struct BatchView {
             $0.member("succeeded", counts.succeeded)
             $0.member("failed", counts.failed)
             $0.member("cancelled", counts.cancelled)
-            $0.member("cut_off", cutOff.jobs)
         }
+        // A part of those in flight.
+        writer.member("cut_off", cutOff.jobs)
         writer.member("created", batch.created)
         writer.member("finished", batch.finished)
         writer.members(deadline, of: batch)

@@ -38,13 +38,13 @@ package enum Shortage: Sendable, Equatable {
     /// For people, in the words of `status` and `explain`.
     package var text: String {
         switch self {
-        case .requestsPerMinute(let n): "its limit of \(n) requests a minute is in use"
-        case .tokensPerMinute(let n): "its limit of \(n) tokens a minute is in use"
-        case .requestsPerDay(let n): "its limit of \(n) requests a day is used up"
-        case .tokensPerDay(let n): "its limit of \(n) tokens a day is used up"
-        case .concurrent(let n): "\(n) requests are in flight, as many as it may have"
+        case .requestsPerMinute(let n): "its limit of \(n.of("request")) a minute is in use"
+        case .tokensPerMinute(let n): "its limit of \(n.of("token")) a minute is in use"
+        case .requestsPerDay(let n): "its limit of \(n.of("request")) a day is used up"
+        case .tokensPerDay(let n): "its limit of \(n.of("token")) a day is used up"
+        case .concurrent(let n): "\(n.of("request")) \(n == 1 ? "is" : "are") in flight, as many as it may have"
         case .learned(let n, let per):
-            "the server was found to allow \(n) requests per \(per.milliseconds / 1_000) s, all in use"
+            "the server was found to allow \(n.of("request")) per \(per.milliseconds / 1_000) s, all in use"
         case .serverSaysFull: "the server says that nothing is left of its limit"
         case .cooling: "the server asked to wait"
         case .backingOff: "the server refused for its limit and named no time, so a while is waited"

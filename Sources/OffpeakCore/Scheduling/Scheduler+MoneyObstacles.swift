@@ -197,8 +197,8 @@ extension Quota {
     package var text: String {
         var parts: [String] = []
         if let money { parts.append("\(money.text) USD") }
-        if let requests { parts.append("\(requests) requests") }
-        if let tokens { parts.append("\(tokens) tokens") }
+        if let requests { parts.append(requests.of("request")) }
+        if let tokens { parts.append(tokens.of("token")) }
         return parts.joined(separator: ", ") + " a \(per.rawValue)"
     }
 }

@@ -5,6 +5,11 @@ extension [String] {
     }
 }
 
+extension Int {
+    /// `1 request`, `2 requests`.
+    package func of(_ noun: String) -> String { self == 1 ? "1 \(noun)" : "\(self) \(noun)s" }
+}
+
 extension Sequence {
     /// What is alike, together: the groups in the order of their first members, and the members in their own.
     package func grouped(where isAlike: (Element, Element) -> Bool) -> [[Element]] {

@@ -239,7 +239,7 @@ import Testing
         let table: [(Shortage, String)] = [
             (.requestsPerMinute(500), "its limit of 500 requests a minute is in use"),
             (.tokensPerMinute(9), "its limit of 9 tokens a minute is in use"),
-            (.requestsPerDay(1), "its limit of 1 requests a day is used up"),
+            (.requestsPerDay(1), "its limit of 1 request a day is used up"),
             (.tokensPerDay(2), "its limit of 2 tokens a day is used up"),
             (.concurrent(3), "3 requests are in flight, as many as it may have"),
             (.serverSaysFull, "the server says that nothing is left of its limit"),

@@ -41,7 +41,7 @@ import Testing
         bench.tell()
         bench.run(for: .seconds(20))
         #expect(
-            bench.hold(on: 1) == Hold(reason: "key b: its limit of 1 requests a minute is in use", until: at(60_105)))
+            bench.hold(on: 1) == Hold(reason: "key b: its limit of 1 request a minute is in use", until: at(60_105)))
     }
 
     @Test func `while answers are awaited, nothing is told`() {

@@ -46,7 +46,7 @@ import Testing
         #expect(bench.starts[0].passedOver == "")
         #expect(
             bench.starts[2].passedOver
-                == #"[{"key":"full","reason":"1 requests are in flight, as many as it may have"},{"key":"other","reason":"it does not serve the model"},{"key":"say \"hi\"\\","reason":"its limit of 1 requests a minute is in use"}]"#
+                == #"[{"key":"full","reason":"1 request is in flight, as many as it may have"},{"key":"other","reason":"it does not serve the model"},{"key":"say \"hi\"\\","reason":"its limit of 1 request a minute is in use"}]"#
         )
     }
 
