@@ -138,7 +138,7 @@ package struct AccountLimiter: Sendable {
         }
         check(requestWindow, 1, inUse(of: requestWindow?.limit ?? 0)) { .requestsPerMinute(limits.rpm ?? $0) }
         check(tokenWindow, tokens, inUse(of: tokenWindow?.limit ?? 0)) { .tokensPerMinute($0) }
-        if let found = discovery.freeAt(now, in: log), found > until ?? .distantPast, let limit = discovery.finding {
+        if let found = discovery.room(at: now, in: log), found > until ?? .distantPast, let limit = discovery.finding {
             (until, why) = (found, .learned(requests: limit.requests, per: limit.per))
         }
         if let why { return .none(why, until: until) }

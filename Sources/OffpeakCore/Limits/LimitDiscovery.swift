@@ -74,8 +74,13 @@ package struct LimitDiscovery: Sendable {
     // MARK: Asking
 
     /// When one more request fits what is known; nil: now. Windows must be expired.
-    mutating func freeAt(_ now: Timestamp, in log: SendLog) -> Timestamp? {
-        let free = pace?.freeAt(now) ?? window?.freeAt(1, limit: window!.limit, in: log)
+    func freeAt(_ now: Timestamp, in log: SendLog) -> Timestamp? {
+        pace?.freeAt(now) ?? window?.freeAt(1, limit: window!.limit, in: log)
+    }
+
+    /// The same for a request that would go now: that one has to wait is remembered.
+    mutating func room(at now: Timestamp, in log: SendLog) -> Timestamp? {
+        let free = freeAt(now, in: log)
         if free != nil { wasFull = true }
         return free
     }

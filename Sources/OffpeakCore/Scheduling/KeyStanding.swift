@@ -88,7 +88,7 @@ extension Scheduler {
         guard let pool = keys[key].pool, pools[pool].blockedUntil > now else { return nil }
         return KeyStanding(
             health: .cooling, until: pools[pool].blockedUntil,
-            reason: "pool \(poolNames[pool]): \(Shortage.cooling.text)")
+            reason: "pool \(poolNames[pool]): \(pools[pool].block.text)")
     }
 
     /// Its quota, or its pool's, has no room in the present period.

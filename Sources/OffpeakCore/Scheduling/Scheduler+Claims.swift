@@ -14,6 +14,7 @@ extension Scheduler {
 
     /// Something is sent beside it.
     mutating func takeFromClaim(_ key: Int, tokens: Int) {
+        guard keys[key].claimInPass != nil else { return }
         for i in sharing(key) { keys[i].claimInPass?.spare -= tokens }
     }
 
