@@ -117,9 +117,11 @@ package struct Configuration: Sendable {
         return admitted.filter { !$0.isShared } + admitted.filter(\.isShared)
     }
 
-    /// The classes, each with the names of its keys in its order, as the scheduler takes them.
-    package var classesWithKeys: [(ClassPolicy, [String])] {
-        classes.map { policy in (policy, keys(for: policy).map(\.name)) }
+    /// A scheduler that knows nothing yet of what keys have done.
+    package func scheduler(refreshableKeys: Set<String> = [], seed: UInt64) -> Scheduler {
+        Scheduler(
+            keys: keys, pools: pools, classes: classes.map { policy in (policy, keys(for: policy).map(\.name)) },
+            prices: priceBook, refreshableKeys: refreshableKeys, seed: seed)
     }
 
     /// Those of a class's keys that are shared capacity.

@@ -205,8 +205,10 @@ import Testing
         #expect(try await place.run("retry", "b1").err == "b1: 0 jobs will be tried again by `offpeak run`\n")
     }
 
-    @Test func `retry says which jobs the lack of money will stop again, and why`() async throws {
-        // A cent a token, and 30 of them in every answer: three answers are the day's budget.
+    /// Five jobs under a budget, at a cent a token and 30 of them in every answer; the budget can be changed.
+    private static func costly(
+        usd: String, _ terms: String
+    ) async throws -> (place: Workplace, configure: (String) throws -> Void) {
         let (place, provider) = try await Workplace.rehearsed(
             #"{ latency: "5ms", answer: { tokens: { min: 30, max: 30 } }, keys: { "test-key-one": {} } }"#)
         func configure(_ usd: String) throws {
@@ -215,16 +217,22 @@ import Testing
                 { providers: { "r": { kind: "openai", base_url: "\(provider.url)" } },
                   keys: { "one": { provider: "r", secret: { env: "TEST_KEY_ONE" }, limits: { concurrent: 1 },
                                    prices: { "m": { input: 0, output: 10000 } } } },
-                  classes: { "nightly": { posture: "cost", budget: { usd: \(usd), per: "batch" } } } }
+                  classes: { "nightly": { posture: "cost", budget: { usd: \(usd), \(terms) } } } }
                 """, to: "offpeak.json5")
         }
-        try configure("0.9")
+        try configure(usd)
         let lines = (1...5).map {
             #"{"custom_id":"p-\#($0)","method":"POST","url":"/v1/chat/completions","body":"#
                 + #"{"model":"m","max_tokens":30,"messages":[{"role":"user","content":"say \#($0)"}]}}"# + "\n"
         }
         try place.write(lines.joined(), to: "in.jsonl")
         try await place.ok("submit", "in.jsonl", "--class", "nightly")
+        return (place, configure)
+    }
+
+    @Test func `retry says which jobs the lack of money will stop again, and why`() async throws {
+        // Three answers are the budget.
+        let (place, configure) = try await Self.costly(usd: "0.9", #"per: "batch""#)
         #expect(try await place.run("run").status == 3)
         #expect(try await place.status()["jobs"]["parked"].int == 2)
         let reason =
@@ -251,24 +259,7 @@ import Testing
     func `retry says so, too, of jobs that the lack of money has ended as failed`(
         usd: String, code: String, count: Int
     ) async throws {
-        let (place, provider) = try await Workplace.rehearsed(
-            #"{ latency: "5ms", answer: { tokens: { min: 30, max: 30 } }, keys: { "test-key-one": {} } }"#)
-        func configure(_ usd: String) throws {
-            try place.write(
-                """
-                { providers: { "r": { kind: "openai", base_url: "\(provider.url)" } },
-                  keys: { "one": { provider: "r", secret: { env: "TEST_KEY_ONE" }, limits: { concurrent: 1 },
-                                   prices: { "m": { input: 0, output: 10000 } } } },
-                  classes: { "nightly": { posture: "cost", budget: { usd: \(usd), per: "day", then: "fail" } } } }
-                """, to: "offpeak.json5")
-        }
-        try configure(usd)
-        let lines = (1...5).map {
-            #"{"custom_id":"p-\#($0)","method":"POST","url":"/v1/chat/completions","body":"#
-                + #"{"model":"m","max_tokens":30,"messages":[{"role":"user","content":"say \#($0)"}]}}"# + "\n"
-        }
-        try place.write(lines.joined(), to: "in.jsonl")
-        try await place.ok("submit", "in.jsonl", "--class", "nightly")
+        let (place, configure) = try await Self.costly(usd: usd, #"per: "day", then: "fail""#)
         #expect(try await place.run("run").status == 3)
         #expect(try await place.status()["jobs"]["failed"].int == count)
         let told = try await place.run("retry", "b1", "--failed", "--json").document()

@@ -90,11 +90,7 @@ extension LineChecks {
         // Anthropic's messages have one answer and no such names: what its API says of them is its own.
         if endpoint == .messages { return 1 }
         let each = max(try answers(.choices), try answers(.bestOf))
-        switch endpoint {
-        case .embeddings, .messages: return 1
-        case .chatCompletions, .responses: return each
-        case .completions: return product(each, prompts)
-        }
+        return endpoint == .embeddings ? 1 : endpoint == .completions ? product(each, prompts) : each
     }
 
     private func answers(_ name: BodyName) throws(LineError) -> Int {

@@ -16,12 +16,13 @@ struct KeyUse {
 
     init() {}
 
-    init(_ reader: QueueReader, _ batches: [BatchStatus], spending: [SpendLine], day: Int) throws {
+    /// `batches`, `pauses`, `isRun` and `spending` are the reader's, which others may need as well.
+    init(
+        _ reader: QueueReader, _ batches: [BatchStatus], pauses: Pauses, isRun: Bool, spending: [SpendLine], day: Int
+    ) throws {
         for memory in try reader.keyMemories() { memories[memory.key] = memory }
         for day in try reader.dayUse(day: day) { today[day.key] = day }
-        pauses = try reader.pauses()
-        isRun = try reader.liveRun() != nil
-        self.spending = spending
+        (self.pauses, self.isRun, self.spending) = (pauses, isRun, spending)
         for batch in batches where batch.state == .open && !batch.paused {
             for flow in batch.flows
             where flow.counts.ready > 0 && !pauses.classes.contains(flow.flow.className) {
@@ -40,7 +41,9 @@ struct KeyUse {
             throw error
         }
         defer { reader.close() }
-        return try KeyUse(reader, try reader.batches(), spending: try reader.spending(), day: day)
+        return try KeyUse(
+            reader, try reader.batches(), pauses: try reader.pauses(), isRun: try reader.liveRun() != nil,
+            spending: try reader.spending(), day: day)
     }
 }
 
@@ -51,9 +54,7 @@ struct KeyOutlook {
     private(set) var standings: [String: KeyStanding] = [:]
 
     init(_ use: KeyUse, _ configuration: Configuration, calendar: CalendarPosition, now: Timestamp) {
-        var scheduler = Scheduler(
-            keys: configuration.keys, pools: configuration.pools, classes: configuration.classesWithKeys,
-            prices: configuration.priceBook, seed: 1)
+        var scheduler = configuration.scheduler(seed: 1)
         // No minute's limit is asked, so that the latest attempts do not matter.
         let memory = RunMemory(
             keys: use.memories.values.sorted { $0.key < $1.key }, attempts: [],

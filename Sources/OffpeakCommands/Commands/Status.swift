@@ -26,7 +26,7 @@ extension Command {
             return .success
         }
         var batches: [BatchView] = []
-        for batch in try reader.batches() { batches.append(try view.of(batch)) }
+        for batch in view.batches { batches.append(try view.of(batch)) }
         if context.printer.usesJSON {
             context.printer.json { writer in
                 writer.array("batches") { array in
@@ -47,7 +47,8 @@ extension Command {
 
 /// What `status` knows besides the batches.
 struct StatusView {
-    private let reader: QueueReader
+    /// All of them.
+    let batches: [BatchStatus]
     private let pauses: Pauses
     /// The run that works the queue.
     private let run: LiveRun?
@@ -58,17 +59,18 @@ struct StatusView {
     private let outlook: KeyOutlook?
 
     init(_ reader: QueueReader, configuration: Configuration?, clock: RunnerClock) throws {
-        self.reader = reader
         now = clock.now
         run = try reader.liveRun()
         pauses = try reader.pauses()
         let money = try StatusMoney(reader, configuration: configuration, wall: clock.wall)
         self.money = money
+        batches = try reader.batches()
         reasons = StopReasons(reader)
-        let (batches, now) = (try reader.batches(), now)
+        let (batches, pauses, isRun, now) = (batches, pauses, run != nil, now)
         outlook = try configuration.map { configuration in
             let present = RunCalendar(configuration: configuration, clock: clock).position
-            let use = try KeyUse(reader, batches, spending: money.lines, day: present.day)
+            let use = try KeyUse(
+                reader, batches, pauses: pauses, isRun: isRun, spending: money.lines, day: present.day)
             return KeyOutlook(use, configuration, calendar: present, now: now)
         }
     }
@@ -203,12 +205,10 @@ struct BatchView {
                 continue
             }
             deferred += counts.scheduled
-            let ready =
-                counts.ready == 0 ? nil : Self.wait(of: flow, in: batch, pauses, isRun ? outlook : nil, now: now)
+            let unwell = isRun ? outlook?.hold(on: flow.flow) : nil
+            let ready = counts.ready == 0 ? nil : Self.wait(of: flow, in: batch, pauses, unwell, now: now)
             if let ready, let until = ready.until, until - now > RunOptions.longestPace { deferred += counts.ready }
-            waits += Self.together(
-                ready, flow, reserved: reserved[flow.flow.id], unwell: (isRun ? outlook : nil)?.hold(on: flow.flow),
-                now: now)
+            waits += Self.together(ready, flow, reserved: reserved[flow.flow.id], unwell, now: now)
         }
         self.waits = Self.merged(waits)
         self.deferred = deferred
@@ -226,7 +226,7 @@ struct BatchView {
 
     /// What a flow's ready jobs wait for, as far as anybody has noted it, or as its keys stand.
     private static func wait(
-        of flow: FlowStatus, in batch: BatchStatus, _ pauses: Pauses, _ outlook: KeyOutlook?, now: Timestamp
+        of flow: FlowStatus, in batch: BatchStatus, _ pauses: Pauses, _ unwell: Hold?, now: Timestamp
     ) -> Wait? {
         func wait(_ reason: String) -> Wait { Wait(reason: reason, jobs: flow.counts.ready, until: nil) }
         if batch.state == .intake {
@@ -235,14 +235,14 @@ struct BatchView {
         if batch.paused { return wait("the batch is paused") }
         if pauses.classes.contains(flow.flow.className) { return wait("class \(flow.flow.className) is paused") }
         let noted = flow.hold.flatMap { $0.until ?? .distantFuture > now ? $0 : nil }
-        guard let hold = noted ?? outlook?.hold(on: flow.flow) else { return nil }
+        guard let hold = noted ?? unwell else { return nil }
         return Wait(reason: hold.reason, jobs: flow.counts.ready, until: hold.until)
     }
 
     /// With the deferred jobs, whose own moment is one more of the same cause where it comes before the flow's or within a
     /// minute's pace of it: when they are due they stand in the same line.
     private static func together(
-        _ ready: Wait?, _ flow: FlowStatus, reserved: String?, unwell: Hold?, now: Timestamp
+        _ ready: Wait?, _ flow: FlowStatus, reserved: String?, _ unwell: Hold?, now: Timestamp
     ) -> [Wait] {
         let scheduled = flow.counts.scheduled
         var waits = ready.map { [$0] } ?? []

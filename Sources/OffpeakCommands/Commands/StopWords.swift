@@ -39,8 +39,8 @@ extension StopReason {
         if reasons > 1 { return "    and \(atLeast)\(jobs) more \(stateWord): \(code), for \(reasons) other reasons" }
         let reason = message.isEmpty ? code : "\(code): \(message)"
         // Which lines ask for what nothing serves is seen in the file.
-        let isUnserved = code == Scheduler.noKeyForModel || code == Scheduler.noKeyForEndpoint
-        let place = !isUnserved ? "" : jobs == 1 ? " (line \(firstLine))" : " (first on line \(firstLine))"
+        let place =
+            !Scheduler.isUnserved(code) ? "" : jobs == 1 ? " (line \(firstLine))" : " (first on line \(firstLine))"
         return "    \(atLeast)\(Words.count(jobs, "job")) \(stateWord): \(reason)\(place)"
     }
 
@@ -64,7 +64,7 @@ extension StopReason {
     func hint(of batch: BatchStatus, renews: Bool) -> String? {
         guard batch.state == .open else { return nil }
         let retry = "`offpeak retry b\(batch.id) --\(state == .parked ? "parked" : "failed")`"
-        if let stop = MoneyStop(rawValue: code), failureClass == FailureClass.quotaExhausted.rawValue {
+        if let stop = MoneyStop(failureClass: failureClass, code: code) {
             let goesOn = state == .parked ? ": the next `offpeak run` takes them up by itself" : ", then \(retry)"
             let smaller = "; or submit them again, shorter or with a lower max_tokens"
             return switch stop {

@@ -75,9 +75,7 @@ struct MoneyOutlook {
 
     init(_ configuration: Configuration, lines: [SpendLine], at wall: Timestamp) {
         now = wall
-        scheduler = Scheduler(
-            keys: configuration.keys, pools: configuration.pools, classes: configuration.classesWithKeys,
-            prices: configuration.priceBook, seed: 1)
+        scheduler = configuration.scheduler(seed: 1)
         scheduler.recall(lines.map(\.row), CalendarPosition(containing: wall, in: configuration.timeZone))
     }
 

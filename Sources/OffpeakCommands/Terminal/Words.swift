@@ -4,7 +4,7 @@ import OffpeakCore
 enum Words {
     /// `1 job`, `2 jobs`.
     static func count(_ number: Int, _ noun: String, plural: String? = nil) -> String {
-        "\(number) \(number == 1 ? noun : plural ?? noun + "s")"
+        number.of(noun, plural: plural)
     }
 
     /// `key a`, `keys a and b`.

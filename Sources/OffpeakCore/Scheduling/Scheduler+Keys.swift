@@ -15,7 +15,7 @@ struct ChosenRoute: Sendable {
 
 extension Scheduler {
     /// The code of jobs whose model a key does not serve by configuration.
-    package static let noKeyForModel = "no_key_for_model"
+    private static let noKeyForModel = "no_key_for_model"
     /// The code of jobs whose API call no key's provider has.
     package static let noKeyForEndpoint = "no_key_for_endpoint"
     static let secretExpired = Failure(
@@ -126,7 +126,7 @@ extension Scheduler {
                 reason: "the job has left own keys for shared capacity, after: \(failure)", isWithheld: true)
         }
         if shared == .always || (shared == .spill && hasDeadline) || ladder?.usesShared == true { return nil }
-        if !offers.contains(where: { !$0.isShared && !Self.isUnserved($0.obstacle?.failure) }) { return nil }
+        if !offers.contains(where: { !$0.isShared && !Self.isUnserved($0.obstacle?.failure?.code) }) { return nil }
         switch shared {
         case .always: return nil
         case .spill:
@@ -139,10 +139,8 @@ extension Scheduler {
         }
     }
 
-    /// Whether a key is for other jobs by its configuration.
-    private static func isUnserved(_ failure: Failure?) -> Bool {
-        failure?.code == noKeyForModel || failure?.code == noKeyForEndpoint
-    }
+    /// Whether a failure's code says that a key, or all of them, are for other jobs by the configuration.
+    package static func isUnserved(_ code: String?) -> Bool { code == noKeyForModel || code == noKeyForEndpoint }
 
     /// Tokens to reserve: as the provider counts them.
     func reservation(_ key: Int, _ forecast: Int, _ ticket: JobTicket) -> Int {
@@ -304,7 +302,7 @@ extension Scheduler {
         if obstacle.parks || obstacle.fails { return 3 }
         guard let failure = obstacle.failure else { return 0 }
         // A key that is for other jobs is no news beside one that ought to have served.
-        return isUnserved(failure) ? 1 : 2
+        return isUnserved(failure.code) ? 1 : 2
     }
 
     /// The keys that were passed over, as `explain` shows them.

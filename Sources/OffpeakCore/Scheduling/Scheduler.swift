@@ -262,10 +262,7 @@ package struct Scheduler: Sendable {
 
     /// Whether a flow waits for providers that keep failing, and no other key of its class may serve it until a moment.
     package func waitsForProviders(_ id: FlowID, until soon: Timestamp) -> Bool {
-        guard let state = flows[id], closure(of: classes[state.classIndex]) == nil, !state.flow.paused else {
-            return false
-        }
-        let serving = serving(state.flow)
+        let serving = servingNow(id)
         let isIdle = serving.allSatisfy { key in
             if keys[key].breaker.isTripped || keys[key].isPaused { return true }
             switch keys[key].health {
@@ -279,10 +276,15 @@ package struct Scheduler: Sendable {
 
     /// Whether jobs of a flow could go by a key if it worked: neither a window nor a pause keeps them back.
     package func mayUse(_ name: String, _ id: FlowID) -> Bool {
+        servingNow(id).contains { keys[$0].name == name }
+    }
+
+    /// The keys that serve a flow; none while a window or a pause keeps its jobs back.
+    private func servingNow(_ id: FlowID) -> [Int] {
         guard let state = flows[id], closure(of: classes[state.classIndex]) == nil, !state.flow.paused else {
-            return false
+            return []
         }
-        return serving(state.flow).contains { keys[$0].name == name }
+        return serving(state.flow)
     }
 
     /// When a key whose provider keeps failing is tried next; nil when no such moment is to come.

@@ -13,6 +13,12 @@ package enum MoneyStop: String, CaseIterable, Sendable {
     case unknownLength = "unknown_length"
     /// Nobody can say what a job takes at most: something in the request itself has no bound.
     case unboundedCost = "unbounded_cost"
+
+    /// Of a failure as it is recorded: its class's word and its code. Nil for one that money has nothing to do with.
+    package init?(failureClass: String, code: String) {
+        guard failureClass == FailureClass.quotaExhausted.rawValue else { return nil }
+        self.init(rawValue: code)
+    }
 }
 
 /// What a workload class may still spend: one account for each calendar period, or for each batch.

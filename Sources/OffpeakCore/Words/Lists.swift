@@ -6,8 +6,10 @@ extension [String] {
 }
 
 extension Int {
-    /// `1 request`, `2 requests`.
-    package func of(_ noun: String) -> String { self == 1 ? "1 \(noun)" : "\(self) \(noun)s" }
+    /// `1 request`, `2 requests`; `plural` where that is another.
+    package func of(_ noun: String, plural: String? = nil) -> String {
+        "\(self) \(self == 1 ? noun : plural ?? noun + "s")"
+    }
 }
 
 extension Sequence {

@@ -31,6 +31,6 @@ extension Engine {
     }
 
     static func tookUp(_ jobs: Int) -> String {
-        "\(jobs == 1 ? "1 job" : "\(jobs) jobs") that had been parked for lack of money: budgets and quotas have room for them now"
+        "\(jobs.of("job")) that had been parked for lack of money: budgets and quotas have room for them now"
     }
 }

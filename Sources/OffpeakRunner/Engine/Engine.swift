@@ -86,9 +86,7 @@ package final class Engine {
         snapshot = RunSnapshot(now: now, started: now)
         lastAnswer = now
         calendar = RunCalendar(configuration: configuration, clock: clock)
-        scheduler = Scheduler(
-            keys: configuration.keys, pools: configuration.pools, classes: configuration.classesWithKeys,
-            prices: configuration.priceBook, refreshableKeys: secrets.refreshable, seed: options.seed)
+        scheduler = configuration.scheduler(refreshableKeys: secrets.refreshable, seed: options.seed)
         scheduler.isImpatient = options.noWait
         let retained = configuration.classes.compactMap { policy in policy.retain.map { (policy.name, $0) } }
         try queue.retain(Dictionary(uniqueKeysWithValues: retained))
@@ -112,8 +110,7 @@ package final class Engine {
             (recovered.parked, "parked"), (recovered.failed, "failed"), (recovered.cancelled, "cancelled"),
         ].filter { $0.0 > 0 }
         var text = "an earlier run ended with "
-        text += open == 1 ? "1 request in flight: its outcome is" : "\(open) requests in flight: their outcome is"
-        text += " unknown; "
+        text += "\(open.of("request")) in flight: \(open == 1 ? "its" : "their") outcome is unknown; "
         if fates.count == 1 {
             text += (open == 1 ? "it is " : "they are ") + fates[0].1
         } else {

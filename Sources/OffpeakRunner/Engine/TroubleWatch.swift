@@ -106,7 +106,7 @@ extension Engine {
             let jobs = flows.keys.reduce(0) { sum, flow in
                 sum + (scheduler.mayUse(key, flow) ? flows[flow]?.counts.waiting ?? 0 : 0)
             }
-            let what = jobs == 0 ? reason : "\(jobs == 1 ? "1 job" : "\(jobs) jobs"); \(reason)"
+            let what = jobs == 0 ? reason : "\(jobs.of("job")); \(reason)"
             // Each key has a moment of its own, unless it is a job's.
             let moment = scheduler.nextTry(of: key, after: now) ?? again ?? now
             onNote(

@@ -163,8 +163,7 @@ package struct ResultsExport {
             let message = row.failure?.message ?? "no reason was recorded"
             guard row.state == .parked else { return (code, message) }
             // What the lack of money has parked goes on by itself once there is some.
-            let isMoney =
-                row.failure?.failureClass == FailureClass.quotaExhausted.rawValue && MoneyStop(rawValue: code) != nil
+            let isMoney = row.failure.map { MoneyStop(failureClass: $0.failureClass, code: code) != nil } ?? false
             return ("parked", "waits \(isMoney ? "until money allows it" : "for a person"): \(code): \(message)")
         case .cancelled: return ("batch_cancelled", "the batch was cancelled \(cancelled(row.sentInVain))")
         default: return nil

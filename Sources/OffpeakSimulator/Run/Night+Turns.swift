@@ -23,9 +23,10 @@ extension Night {
         var scheduler = Scheduler(
             keys: plan.keys, pools: plan.pools, classes: classes, prices: plan.money?.book ?? PriceBook(),
             refreshableKeys: plan.refreshable, seed: chance.word())
-        scheduler.isImpatient = plan.run.noWait && !isDawn
+        let noWait = plan.run.noWait && !isDawn
+        scheduler.isImpatient = noWait
         let run = Run(
-            number: runs, offset: clockOffset, noWait: plan.run.noWait && !isDawn, watches: plan.run.watches && !isDawn,
+            number: runs, offset: clockOffset, noWait: noWait, watches: plan.run.watches && !isDawn,
             scheduler: scheduler)
         self.run = run
         for key in plan.keys.indices { run.secretVersions[key] = servers.secretVersion(of: key, at: now) }

@@ -94,8 +94,7 @@ extension Scheduler {
         }
         let inTime = awaited.filter { offer in
             guard let until = offer.obstacle?.until ?? paced[offer.key] else { return true }
-            let latency = Interval.milliseconds(Int64(keys[offer.key].latency / 1_000))
-            return until + latency <= state.flow.deadline ?? .distantFuture
+            return until + latency(of: offer.key) <= state.flow.deadline ?? .distantFuture
         }
         if isImpatient, inTime.allSatisfy({ !($0.obstacle?.isPace ?? true) }) {
             // All that is waited for is down or used up.
@@ -149,18 +148,14 @@ extension Scheduler {
         guard let best else { return wait(for: &offers) }
         // No plan says how much room a cheaper one has until the deadline, but while that is far it will have some.
         let cheaper = offers.first { offer in
-            let latency = Interval.milliseconds(Int64(keys[offer.key].latency / 1_000))
-            let until = (offer.obstacle?.until ?? now) + max(Self.nearDeadline, latency * 8)
+            let until = (offer.obstacle?.until ?? now) + max(Self.nearDeadline, latency(of: offer.key) * 8)
             return offer.obstacle?.isPace == true && offer.goesBefore(best, by: .cost) && until < deadline
         }
-        guard let cheaper else { return best }
-        let reason = "key \(keys[cheaper.key].name) is cheaper and has room in time"
-        hold(
-            back: &offers,
-            KeyObstacle(reason: reason, until: cheaper.obstacle?.until, isWithheld: true, isPlanned: true))
-        planInForce.isWaitedFor = true
-        return nil
+        return cheaper.map { wait(for: &offers, since: $0, until: $0.obstacle?.until) } ?? best
     }
+
+    /// A key's mean answer time; zero while unknown.
+    private func latency(of key: Int) -> Interval { .milliseconds(Int64(keys[key].latency / 1_000)) }
 
     /// With less time left, what no plan has a key for takes any.
     private static let nearDeadline = Interval.seconds(30)
